@@ -20,11 +20,12 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """Refuse it. `rule` is the one that matched, if any; `scopes` go into the challenge."""
+    """Refuse it. `rule` matched, if any did; `scopes` go into the challenge, `note` into the log alone."""
 
     reason: Reason
     rule: Rule | None = None
     scopes: tuple[str, ...] = ()
+    note: str = ""
 
 
 Decision = Allow | Deny

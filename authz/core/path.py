@@ -5,7 +5,7 @@ path can not be one thing to the router and another to the guard.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 # Envoy's URI templates match these and nothing else in a wildcard: no `*`, `[` or `]`
@@ -37,6 +37,15 @@ class Path:
 
     kind: Kind
     text: str
+    pattern: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
+
+    def matches(self, path: str) -> bool:
+        """True if the request path (no query) is one of this pattern's."""
+        if self.kind is Kind.EXACT:
+            return path == self.text
+        if self.kind is Kind.PREFIX:
+            return path.startswith(self.text)
+        return self.pattern is not None and self.pattern.fullmatch(path) is not None
 
     @property
     def regex(self) -> str:
@@ -57,7 +66,7 @@ def parse(pattern: str) -> Path:
         return Path(Kind.PREFIX, "/")
     stem = pattern.removesuffix("{**}")
     if "{" in stem:
-        return Path(Kind.TEMPLATE, pattern)
+        return Path(Kind.TEMPLATE, pattern, re.compile(Path(Kind.TEMPLATE, pattern).regex))
     return Path(Kind.EXACT, pattern) if stem == pattern else Path(Kind.PREFIX, stem)
 
 

@@ -1,0 +1,69 @@
+"""The authorizer, in one file: a request goes in, a decision comes out.
+
+The one await is asking a source for a key. Nothing here knows Envoy, sockets or the clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authz.core import authorize, claims, jwt, route, token
+from authz.core.decision import Decision, Deny
+from authz.core.identity import Identity
+from authz.core.jwt import Jws
+from authz.core.memo import Memo
+from authz.core.policy import Authorizer, Policy, Rule
+from authz.core.reason import Reason, Refused, Unavailable
+from authz.core.request import Request
+from authz.sources import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token whose signature was good under the key named `key`."""
+
+    jws: Jws
+    key: str
+
+
+async def check(
+    request: Request, policy: Policy, sources: Sources, memo: Memo[Verified], now: float
+) -> Decision:
+    """Match, identify, authorize. `now` is seconds since the epoch."""
+    rule = None
+    try:
+        rule = route.match(policy, request)
+        headers = await _pass(rule, request, sources, memo, now)
+        return authorize.allow(policy, rule, request, headers)
+    except Refused as refused:
+        return Deny(refused.reason, rule, refused.scopes)
+    except Unavailable as unavailable:
+        return Deny(Reason.SOURCE_UNAVAILABLE, rule, note=str(unavailable))
+
+
+async def _pass(
+    rule: Rule, request: Request, sources: Sources, memo: Memo[Verified], now: float
+) -> Mapping[str, str]:
+    """All checks of the rule; the headers of the first that sets one stand."""
+    headers: dict[str, str] = {}
+    for question in rule.checks:
+        identity = await _identify(question.authorizer, request, sources, memo, now)
+        authorize.require(identity, question.any_of)
+        headers = identity.headers(question.authorizer.identity_headers) | headers
+    return headers
+
+
+async def _identify(
+    authorizer: Authorizer, request: Request, sources: Sources, memo: Memo[Verified], now: float
+) -> Identity:
+    presented, accepted = token.first(authorizer, request)
+    digest = presented.digest
+    known = memo.get(digest)
+    jws = known.jws if known else jwt.parse(presented)
+    accept = claims.issuer(jws, accepted)
+    keys = sources.jwks(accept)
+    key = keys.find(jws.kid, jws.algorithm) or await keys.key(jws.kid, jws.algorithm)
+    if known is None or known.key != key.identity:
+        jwt.verify(presented, jws.algorithm, key)
+        memo.put(digest, Verified(jws, key.identity))
+    claims.check(jws, accept, now)
+    return Identity(jws.claims)

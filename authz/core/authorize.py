@@ -1,0 +1,57 @@
+"""Whether an identity meets a rule, and the allowance that follows.
+
+Scopes and audiences mean what they mean in Istio's policies for the same rule.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from authz.core.claims import audiences_of
+from authz.core.decision import Allow
+from authz.core.identity import Identity
+from authz.core.policy import Policy, Requirement, Rule
+from authz.core.reason import Reason, Refused
+from authz.core.request import Request
+
+# Kyma looks for scopes in each of these; all that are required must stand in the same one.
+_SCOPE_CLAIMS = ("scp", "scope", "scopes")
+
+
+def require(identity: Identity, any_of: tuple[Requirement, ...]) -> None:
+    """Raises Refused: SCOPE_MISSING with the scopes that would do, or AUDIENCE_MISMATCH."""
+    if not any_of:
+        return
+    audiences = set(audiences_of(identity.claims))
+    addressed = [one for one in any_of if one.audiences <= audiences]
+    if not addressed:
+        raise Refused(Reason.AUDIENCE_MISMATCH)
+    if not any(_has_scopes(identity.claims, one.scopes) for one in addressed):
+        raise Refused(Reason.SCOPE_MISSING, tuple(sorted(addressed[0].scopes)))
+
+
+def allow(policy: Policy, rule: Rule, request: Request, headers: Mapping[str, str]) -> Allow:
+    """Let it pass with these identity headers, and with no other that a client may have sent."""
+    reason = Reason.AUTHORIZED if rule.checks else Reason.PUBLIC
+    known = policy.identity_headers
+    absent = known - headers.keys()
+    return Allow(reason, rule, headers, (*sorted(absent), *_aliases(request.headers, known)))
+
+
+def _has_scopes(claims: Mapping[str, Any], scopes: frozenset[str]) -> bool:
+    return not scopes or any(scopes <= _scopes(claims.get(name)) for name in _SCOPE_CLAIMS)
+
+
+def _scopes(claim: Any) -> frozenset[str]:
+    """RFC 6749 3.3 has them in one string; some issuers send a list."""
+    match claim:
+        case str():
+            return frozenset(claim.split(" "))
+        case list():
+            return frozenset(scope for scope in claim if isinstance(scope, str))
+        case _:
+            return frozenset()
+
+
+def _aliases(headers: Iterable[str], known: frozenset[str]) -> list[str]:
+    """`x_auth_subject`: CGI and WSGI workloads can not tell it from `x-auth-subject`."""
+    return [name for name in headers if "_" in name and name.replace("_", "-") in known]

@@ -1,0 +1,51 @@
+"""Who the caller is, as the workload may be told: verified claims turned into header values.
+
+A claim that can not become one header value without changing its meaning is refused, not mended.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from authz.core.reason import Reason, Refused
+
+HEADER_MAX_LENGTH = 8_192  # Envoy's limit for all headers together is 60 KiB
+
+_unprintable = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]").search  # RFC 9110 5.5, and broken Unicode
+_blank_ends = re.compile(r"^[ \t]|[ \t]$").search
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified caller. Not printed, for claims are personal."""
+
+    claims: Mapping[str, Any] = field(repr=False)
+
+    def headers(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Header name to value, for each claim that is there. Raises Refused(IDENTITY_UNUSABLE)."""
+        return {header: _value(self.claims[claim]) for header, claim in names.items() if claim in self.claims}
+
+
+def _value(claim: Any) -> str:
+    text = ",".join(map(_item, claim)) if isinstance(claim, list) else _scalar(claim)
+    if len(text) > HEADER_MAX_LENGTH or _unprintable(text) or _blank_ends(text):
+        raise Refused(Reason.IDENTITY_UNUSABLE)
+    return text
+
+
+def _item(member: Any) -> str:
+    """A comma within a member is encoded, or one group could pass for two."""
+    return _scalar(member).replace("%", "%25").replace(",", "%2C")
+
+
+def _scalar(claim: Any) -> str:
+    match claim:
+        case bool():
+            return "true" if claim else "false"
+        case str():
+            return claim
+        case int() | float():
+            return str(claim)
+        case _:
+            raise Refused(Reason.IDENTITY_UNUSABLE)

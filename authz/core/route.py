@@ -1,0 +1,39 @@
+"""Which rule a request falls under: the first of its host that names its method and path.
+
+The same precedence as the virtual service and the policies; a property test holds the three equal.
+"""
+
+from authz.core import path as paths
+from authz.core.policy import Host, Policy, Rule
+from authz.core.reason import Reason, Refused
+from authz.core.request import Request
+
+HOST_MAX_LENGTH = 255 + len(":65535")  # RFC 1035 2.3.4, and a port
+
+
+def match(policy: Policy, request: Request) -> Rule:
+    """Raises Refused: REQUEST_INVALID, HOST_UNKNOWN, PATH_AMBIGUOUS or RULE_MISSING."""
+    if not request.method or not request.path.startswith("/"):
+        raise Refused(Reason.REQUEST_INVALID)
+    host = _host(policy, request.host)
+    if host.rejects_ambiguous and paths.is_ambiguous(request.path):
+        raise Refused(Reason.PATH_AMBIGUOUS)
+    for rule in host.rules:
+        if request.method in rule.methods and rule.path.matches(request.path):
+            return rule
+    raise Refused(Reason.RULE_MISSING)
+
+
+def _host(policy: Policy, authority: str) -> Host:
+    """An exact name beats a wildcard, a longer wildcard a shorter one (as Envoy's virtual hosts)."""
+    if not authority or len(authority) > HOST_MAX_LENGTH:
+        raise Refused(Reason.REQUEST_INVALID)
+    name = authority.partition(":")[0].lower()
+    found = policy.hosts.get(name)
+    while found is None:
+        _, dot, name = name.removeprefix("*.").partition(".")
+        if not dot:
+            raise Refused(Reason.HOST_UNKNOWN)
+        name = "*." + name
+        found = policy.hosts.get(name)
+    return found

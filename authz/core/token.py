@@ -1,0 +1,83 @@
+"""Finding the one token of a request, and never showing it.
+
+More than one token where one is expected is refused, for two parties could pick two different ones.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import parse_qsl
+
+from authz.core.policy import Accept, Authorizer, Location
+from authz.core.reason import Reason, Refused
+from authz.core.request import Request
+
+TOKEN_MAX_LENGTH = 16_384  # access tokens with many groups reach 10 kB; Envoy's header limit is 60 KiB
+PARAMETERS_MAX = 100  # as many as a form has; more is an attack on the parser
+
+_b64token = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch  # RFC 6750 2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A credential. Its text is for verification only: it prints as `***`."""
+
+    text: str
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the text: what caches may hold instead of the token."""
+        return sha256(self.text.encode()).digest()
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+
+def first(authorizer: Authorizer, request: Request) -> tuple[Token, tuple[Accept, ...]]:
+    """The token at the first place the authorizer looks that has one, and all it accepts there.
+
+    Raises Refused: TOKEN_MISSING, AUTHORIZER_ELSEWHERE, and what `find` raises.
+    """
+    if not authorizer.accept:
+        raise Refused(Reason.AUTHORIZER_ELSEWHERE)
+    for location in dict.fromkeys(accept.location for accept in authorizer.accept):
+        if token := find(location, request):
+            return token, tuple(accept for accept in authorizer.accept if accept.location == location)
+    raise Refused(Reason.TOKEN_MISSING)
+
+
+def find(location: Location, request: Request) -> Token | None:
+    """The token there, or None. Raises Refused: CREDENTIAL_AMBIGUOUS, TOKEN_MALFORMED, TOKEN_TOO_LONG."""
+    text = _in_query(location.param, request.query) if location.param else _in_header(location, request)
+    if text is None:
+        return None
+    if len(text) > TOKEN_MAX_LENGTH:
+        raise Refused(Reason.TOKEN_TOO_LONG)
+    if not _b64token(text):
+        raise Refused(Reason.TOKEN_MALFORMED)
+    return Token(text)
+
+
+def _in_header(location: Location, request: Request) -> str | None:
+    value = request.headers.get(location.header)
+    if value is None:
+        return None
+    if "," in value:  # Envoy joins repeated headers with a comma, and no token has one
+        raise Refused(Reason.CREDENTIAL_AMBIGUOUS)
+    size = len(location.prefix)
+    if value[:size].lower() != location.prefix.lower():  # RFC 9110 11.1: a scheme has no case
+        return None
+    return value[size:].strip(" ")
+
+
+def _in_query(name: str, query: str) -> str | None:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=PARAMETERS_MAX)
+    except ValueError as error:
+        raise Refused(Reason.CREDENTIAL_AMBIGUOUS) from error
+    values = [value for key, value in pairs if key == name]
+    if len(values) > 1:
+        raise Refused(Reason.CREDENTIAL_AMBIGUOUS)
+    return values[0] if values else None
