@@ -13,6 +13,16 @@ ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
 
+# What a workload is told of the caller unless the configuration says otherwise: header to claim.
+IDENTITY_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "x-auth-subject": "sub",
+        "x-auth-email": "email",
+        "x-auth-groups": "groups",
+        "x-auth-scopes": "scope",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Location:

@@ -50,6 +50,11 @@ class Reason(Enum):
         self.text = text
 
     @property
+    def slug(self) -> str:
+        """The name as it stands in URIs and anchors: `token-expired`."""
+        return self.name.lower().replace("_", "-")
+
+    @property
     def allows(self) -> bool:
         """True for the rows that let the request pass."""
         return self.status == 200

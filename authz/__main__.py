@@ -1,0 +1,5 @@
+"""`python -m authz`: the same as the console script."""
+
+from authz.cli import main
+
+main()

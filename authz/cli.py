@@ -1,0 +1,190 @@
+"""Every verb of the command line, once.
+
+Exit codes: 0 good, 1 the input has problems, 2 wrong usage. Problems go to stderr, all at once.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from authz import __version__
+
+_FILE = click.Path(exists=True, path_type=Path)
+_files = click.argument("files", nargs=-1, required=True, type=_FILE)
+_config = click.option(
+    "--config", "config_file", type=_FILE, help="Configuration file; else the ConfigMap among FILES."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="authz")
+def main() -> None:
+    """The access layer of an Istio gateway.
+
+    Write APIRules; `render` shows the Istio resources they become, `explain` why a request passes or
+    not, `serve` is the authorizer that Envoy asks, and `up` runs all of it on this machine.
+    """
+
+
+@main.command()
+@click.option("--config", "config_file", type=_FILE, required=True, help="Configuration file.")
+def serve(config_file: Path) -> None:
+    """Run the authorizer until SIGTERM; rules and settings are reloaded when their files change."""
+    from authz.server.run import serve as run
+
+    sys.exit(run(config_file))
+
+
+@main.command()
+@_files
+@click.option("--cluster", multiple=True, type=_FILE, help="More objects: Services, Gateways, ConfigMaps.")
+@click.option("--target", type=click.Choice(["istio", "envoy"]), default="istio", show_default=True)
+@_config
+def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, config_file: Path | None) -> None:
+    """Print what the APIRules in FILES become.
+
+    FILES also hold the Services and Gateways that the rules name. Folders are read, not their folders.
+
+    \b
+    authz render config/samples
+    authz render shop.yaml --cluster cluster.yaml | kubectl apply -f -
+    authz render config/samples --target envoy
+    """
+    import yaml
+
+    from authz.server import files as sources
+    from authz.server.files import Loaded
+
+    loaded: Loaded = _load((*files, *cluster), config_file)
+    resources, problems = sources.translate(loaded)
+    _fail_on((*loaded.problems, *problems))
+    if target == "envoy":
+        from authz.local import up
+
+        click.echo(yaml.safe_dump_all(up.envoy_configuration(resources, loaded), sort_keys=False), nl=False)
+        return
+    click.echo(yaml.safe_dump_all(resources, sort_keys=False), nl=False)
+
+
+@main.command()
+@_files
+@click.option("--method", "-X", default="GET", show_default=True, help="Request method.")
+@click.option("--url", required=True, help="As the client sends it, for example https://shop.localhost/orders.")
+@click.option("--header", "-H", "headers", multiple=True, help="A request header, 'Name: value'.")
+@_config
+def explain(
+    files: tuple[Path, ...], method: str, url: str, headers: tuple[str, ...], config_file: Path | None
+) -> None:
+    """Say which rule decides a request, and for which reason.
+
+    \b
+    authz explain config/samples --url http://shop.localhost/orders
+    authz explain rules/ -X POST --url https://shop.example.com/orders -H "Authorization: Bearer $TOKEN"
+    """
+    from authz.core.request import Request
+    from authz.server import explain as why
+
+    parts = urlsplit(url)
+    if not parts.netloc:
+        raise click.BadParameter("a URL with scheme and host is expected", param_hint="--url")
+    loaded = _load(files, config_file)
+    for problem in loaded.problems:
+        click.echo(problem, err=True)
+    request = Request(method.upper(), parts.netloc, parts.path or "/", parts.query, _headers(headers))
+    click.echo(why.render(asyncio.run(why.explain(loaded, request))))
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=_FILE)
+@click.option("--port-offset", default=0, show_default=True, help="Added to every port, to run beside another.")
+def up(files: tuple[Path, ...], port_offset: int) -> None:
+    """Run a whole gateway here: two real Envoys, the authorizer, an identity provider, an echo.
+
+    Without FILES the samples are used. Stops on Ctrl-C. Edit the files and see the rules change.
+    """
+    from authz.local import up as laptop
+
+    sys.exit(laptop.run(files, port_offset))
+
+
+@main.command()
+@click.option("--scope", default="", help="Scopes, separated by spaces.")
+@click.option("--audience", default="shop", show_default=True)
+@click.option("--subject", default="alice", show_default=True)
+@click.option("--expired", is_flag=True, help="A token whose time has passed.")
+@click.option("--port-offset", default=0, help="As given to `authz up`.")
+def token(scope: str, audience: str, subject: str, expired: bool, port_offset: int) -> None:
+    """Print an access token from the identity provider of a running `authz up`."""
+    from authz.local import token as tokens
+
+    click.echo(
+        tokens.mint(
+            scope=scope, audience=audience, subject=subject, expired=expired, port_offset=port_offset
+        )
+    )
+
+
+@main.group()
+def config() -> None:
+    """Look at configuration files."""
+
+
+@config.command()
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Report every mistake in FILE and in the rules it names."""
+    from authz import config as settings
+    from authz.server import files as sources
+
+    try:
+        parsed = settings.parse(file.read_text(encoding="utf-8"))
+    except settings.Invalid as invalid:
+        _fail_on(f"{file}: {path}: {message}" for path, message in invalid.problems)
+    paths = [file.parent / name for name in parsed.policy.files]
+    _fail_on(f"{file}: policy.files: {path} does not exist" for path in paths if not path.exists())
+    loaded = sources.load(sources.read(paths), parsed)
+    _fail_on(loaded.problems)
+    click.echo(f"{file}: {len(loaded.rules)} APIRules, {len(parsed.authorizers)} authorizers, no mistakes")
+
+
+@config.command()
+def example() -> None:
+    """Print a configuration with every setting, its default and its meaning."""
+    from authz import config as settings
+
+    click.echo(settings.example(), nl=False)
+
+
+def _load(paths: Iterable[Path], config_file: Path | None) -> "Loaded":
+    from authz import config as settings
+    from authz.server import files as sources
+
+    try:
+        given = settings.parse(config_file.read_text(encoding="utf-8")) if config_file else None
+    except settings.Invalid as invalid:
+        _fail_on(f"{config_file}: {path}: {message}" for path, message in invalid.problems)
+    return sources.load(sources.read(paths), given)
+
+
+def _headers(lines: Iterable[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise click.BadParameter(f"{name!r} has no colon", param_hint="--header")
+        name, value = name.strip().lower(), value.strip()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _fail_on(problems: Iterable[str]) -> None:
+    found = list(problems)
+    for problem in found:
+        click.echo(problem, err=True)
+    if found:
+        sys.exit(1)

@@ -1,0 +1,78 @@
+"""Why a request is allowed or refused: the same line as in service, told step by step.
+
+It asks the same sources as the authorizer would; it never prints a token.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from authz.check import Verified, check
+from authz.core.decision import Allow, Decision
+from authz.core.memo import Memo
+from authz.core.policy import Policy, Rule
+from authz.core.request import Request
+from authz.server.files import Loaded
+from authz.server.run import accepts, sources_of
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A request, what became of it, and each rule of its host with what kept it from matching."""
+
+    request: Request
+    decision: Decision
+    rules: tuple[tuple[Rule, str], ...]
+
+
+async def explain(loaded: Loaded, request: Request) -> Explanation:
+    """Decide the request now."""
+    client, sources = sources_of(loaded.config)
+    try:
+        sources.keep(accepts(loaded.policy))
+        decision = await check(request, loaded.policy, sources, Memo[Verified](1), time.time())
+    finally:
+        await sources.close()
+        await client.close()
+    return Explanation(request, decision, tuple(_rules(loaded.policy, request, decision)))
+
+
+def render(explanation: Explanation) -> str:
+    """For a person at a terminal."""
+    decision, request = explanation.decision, explanation.request
+    verdict = "allowed" if isinstance(decision, Allow) else f"refused with {decision.reason.status}"
+    lines = [
+        f"{request.method} {request.host}{request.path}",
+        f"  {verdict}: {decision.reason.name} - {decision.reason.text}",
+    ]
+    if isinstance(decision, Allow):
+        lines += [f"  passes on {name}: {value}" for name, value in sorted(decision.headers.items())]
+    elif decision.scopes:
+        lines.append(f"  the token would need the scopes: {' '.join(decision.scopes)}")
+    if not isinstance(decision, Allow) and decision.note:
+        lines.append(f"  {decision.note}")
+    if explanation.rules:
+        lines.append("  rules of this host, in order:")
+        lines += [f"    {rule.name}: {_describe(rule)}  {why}".rstrip() for rule, why in explanation.rules]
+    return "\n".join(lines)
+
+
+def _rules(policy: Policy, request: Request, decision: Decision) -> Iterable[tuple[Rule, str]]:
+    name = request.host.partition(":")[0].lower()
+    host = policy.hosts.get(name) or policy.hosts.get("*." + name.partition(".")[2])
+    for rule in host.rules if host else ():
+        if rule == decision.rule:
+            yield rule, "<- decides"
+            return
+        yield rule, _misfit(rule, request)
+
+
+def _misfit(rule: Rule, request: Request) -> str:
+    if request.method not in rule.methods:
+        return f"(not for {request.method})"
+    return "" if rule.path.matches(request.path) else "(another path)"
+
+
+def _describe(rule: Rule) -> str:
+    access = " and ".join(one.authorizer.name for one in rule.checks) or "public"
+    return f"{','.join(sorted(rule.methods))} {rule.path} [{access}]"

@@ -1,0 +1,174 @@
+"""Files in, policy out: APIRules, the cluster objects they name, and the configuration.
+
+Every mistake is reported as `FILE: path: message`; one bad APIRule never takes the others with it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from authz import config
+from authz.config import Config
+from authz.core.policy import Authorizer, Jwt, Policy
+from authz.istio import apirule, cluster, policy
+from authz.istio.apirule import APIRule
+from authz.istio.cluster import Cluster
+from authz.istio.problem import Invalid
+
+CONFIG_KEY = "authz.yaml"  # of a ConfigMap, as the chart mounts it
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document and the file it stands in."""
+
+    file: str
+    body: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The Kubernetes kind, or nothing."""
+        return str(self.body.get("kind", ""))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name; both may be missing from a bad document."""
+        metadata = self.body.get("metadata")
+        named = metadata if isinstance(metadata, dict) else {}
+        return str(named.get("namespace", "default")), str(named.get("name", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What files hold: documents that parse, the files that do not, and problems with those."""
+
+    documents: tuple[Document, ...]
+    broken: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """APIRules that are valid by themselves, what they stand in, and what they mean together."""
+
+    config: Config
+    rules: tuple[tuple[str, APIRule], ...]
+    cluster: Cluster
+    policy: Policy
+    problems: tuple[str, ...]
+
+
+def read(paths: Iterable[Path]) -> Read:
+    """YAML files, and those in folders (not deeper), in the order of their names."""
+    documents: list[Document] = []
+    broken: set[str] = set()
+    problems: list[str] = []
+    for file in expand(paths):
+        try:
+            bodies = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+            broken.add(str(file))
+            problems.append(f"{file}: {' '.join(str(error).split())}")
+            continue
+        documents += [Document(str(file), body) for body in bodies if isinstance(body, dict)]
+        problems += [
+            f"{file}: a mapping is expected, not a {type(body).__name__}"
+            for body in bodies
+            if body is not None and not isinstance(body, dict)
+        ]
+    return Read(tuple(documents), frozenset(broken), tuple(problems))
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """The files themselves. Hidden ones are left out: a mounted ConfigMap keeps its versions there."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        found += [
+            file
+            for file in inside
+            if file == path or (file.suffix in (".yaml", ".yml") and not file.name.startswith("."))
+        ]
+    return found
+
+
+def load(files: Read, settings: Config | None = None, last: Loaded | None = None) -> Loaded:
+    """Without `settings` the configuration comes from the ConfigMap in the files, if there is one.
+
+    With `last`, an APIRule that has become bad, or whose file has, keeps its last good version.
+    """
+    problems = list(files.problems)
+    if settings is None:
+        settings = _embedded(files.documents, problems)
+    authorizers = authorizers_of(settings)
+    rules = (*_rules(files.documents, problems, last), *_rules_of(files.broken, last))
+    around = cluster.parse(
+        [document.body for document in files.documents],
+        authorizers=frozenset(authorizers),
+        identity_headers=policy.identity_headers(authorizers.values()),
+        settings=cluster.Settings(
+            provider=settings.istio.provider,
+            gateway_selector=settings.istio.gateway_selector,
+            gateway_principal=settings.istio.gateway_principal,
+        ),
+    )
+    enforced, unmet = policy.build([rule for _, rule in rules], authorizers, around)
+    problems += [f"{problem.path}: {problem.message}" for problem in unmet]
+    return Loaded(settings, rules, around, enforced, tuple(problems))
+
+
+def authorizers_of(settings: Config) -> dict[str, Authorizer]:
+    """The configured authorizers as the core knows them."""
+    return {
+        one.name: Authorizer(
+            one.name,
+            tuple(
+                Jwt(
+                    issuer=accept.jwt.issuer,
+                    jwks_uri=accept.jwt.jwks_uri,
+                    audiences=frozenset(accept.jwt.audiences),
+                    algorithms=frozenset(accept.jwt.algorithms),
+                    leeway_s=accept.jwt.leeway,
+                )
+                for accept in one.accept
+            ),
+            dict(one.identity_headers),
+        )
+        for one in settings.authorizers
+    }
+
+
+def _embedded(documents: Iterable[Document], problems: list[str]) -> Config:
+    for document in documents:
+        data = document.body.get("data") if document.kind == "ConfigMap" else None
+        text = data.get(CONFIG_KEY) if isinstance(data, dict) else None
+        if isinstance(text, str):
+            try:
+                return config.parse(text)
+            except config.Invalid as invalid:
+                problems += [
+                    f"{document.file}: data[{CONFIG_KEY}]: {path}: {message}"
+                    for path, message in invalid.problems
+                ]
+    return Config()
+
+
+def _rules(
+    documents: Iterable[Document], problems: list[str], last: Loaded | None
+) -> Iterable[tuple[str, APIRule]]:
+    good = {(rule.namespace, rule.name): rule for _, rule in (last.rules if last else ())}
+    for document in documents:
+        if document.kind == "APIRule":
+            try:
+                yield document.file, apirule.parse(document.body)
+            except Invalid as invalid:
+                problems += [f"{document.file}: {problem}" for problem in invalid.problems]
+                if kept := good.get(document.key):
+                    yield document.file, kept
+
+
+def _rules_of(broken: frozenset[str], last: Loaded | None) -> Iterable[tuple[str, APIRule]]:
+    return [(file, rule) for file, rule in (last.rules if last else ()) if file in broken]

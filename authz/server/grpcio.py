@@ -1,0 +1,62 @@
+"""The transport on grpcio's asyncio server: raw bytes to the service and back.
+
+Health is `grpc.health.v1`; there is no reflection.
+"""
+
+import asyncio
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from authz.server import service
+from authz.server.service import Service
+
+MESSAGE_MAX_BYTES = 1 << 20  # headers are at most 60 KiB; the rest is room for a configured body
+DRAIN_S = 10.0  # longer than any check may take
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+    ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a worker
+    ("grpc.max_concurrent_streams", 10_000),
+)
+
+
+class Server:
+    """Listens from `start` to `stop`; NOT_SERVING until `serving` says otherwise."""
+
+    def __init__(self, answers: Service, address: str) -> None:
+        self._address = address
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server.add_generic_rpc_handlers((_handlers(answers),))
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    async def start(self) -> None:
+        """Raises OSError if the address can not be had."""
+        await self.serving(ready=False)
+        try:
+            self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise OSError(f"can not listen on {self._address}: is another process there?") from error
+        await self._server.start()
+
+    async def serving(self, *, ready: bool) -> None:
+        """What health checks are told, for the server and for the service."""
+        states = health_pb2.HealthCheckResponse
+        state = states.SERVING if ready else states.NOT_SERVING
+        await asyncio.gather(*(self._health.set(name, state) for name in ("", service.NAME)))
+
+    async def stop(self) -> None:
+        """Take no new calls, let those in flight finish."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(DRAIN_S)
+
+
+def _handlers(answers: Service) -> Any:
+    async def check(raw: bytes, _: Any) -> bytes:
+        return await answers.rpc(raw)
+
+    return grpc.method_handlers_generic_handler(
+        service.NAME, {"Check": grpc.unary_unary_rpc_method_handler(check)}
+    )

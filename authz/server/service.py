@@ -1,0 +1,70 @@
+"""The service both transports offer: bytes of a CheckRequest in, bytes of a CheckResponse out.
+
+Whatever happens in between, an answer comes out, and a failure is a refusal.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from authz.check import Verified, check
+from authz.core.decision import Decision, Deny
+from authz.core.memo import Memo
+from authz.core.policy import Policy
+from authz.core.reason import Reason
+from authz.core.request import Request
+from authz.server import wire
+from authz.server.telemetry import Telemetry
+from authz.sources import Sources
+
+NAME = "envoy.service.auth.v3.Authorization"
+METHOD = f"/{NAME}/Check"
+
+MEMO_ENTRIES = 20_000  # tokens; some 2 kB each, so at most about 40 MB
+
+_log = structlog.get_logger()
+_UNKNOWN = Request("", "", "")
+
+
+class Service:
+    """`policy` is replaced by one write; None until the first is loaded."""
+
+    def __init__(
+        self, sources: Sources, telemetry: Telemetry, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.policy: Policy | None = None
+        self._sources = sources
+        self._telemetry = telemetry
+        self._clock = clock
+        self._memo = Memo[Verified](MEMO_ENTRIES)
+
+    async def rpc(self, raw: bytes) -> bytes:
+        """Never raises: a malformed message, a bug and a cancelled call are refused with 503."""
+        started = time.perf_counter()
+        request = _UNKNOWN
+        try:
+            request = wire.decode(raw)
+            decision = await self._decide(request)
+            answer = wire.encode(decision, request.id)
+        except DecodeError:
+            decision, answer = _failed("the message is not a CheckRequest")
+        except asyncio.CancelledError:
+            decision, answer = _failed("the call was cancelled")
+        except Exception as error:
+            _log.exception("check failed", request_id=request.id)
+            decision, answer = _failed(f"a bug: {type(error).__name__}")
+        self._telemetry.record(request, decision, time.perf_counter() - started)
+        return answer
+
+    async def _decide(self, request: Request) -> Decision:
+        if self.policy is None:
+            return Deny(Reason.NOT_READY)
+        return await check(request, self.policy, self._sources, self._memo, self._clock())
+
+
+def _failed(note: str) -> tuple[Deny, bytes]:
+    deny = Deny(Reason.INTERNAL_ERROR, note=note)
+    return deny, wire.denied(deny)

@@ -1,0 +1,108 @@
+"""What an operator sees: one metric and at most one log line for each decision.
+
+Labels come from rules and reasons, never from a request; a credential is never in reach here.
+"""
+
+import logging
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from authz.core.decision import Decision, Deny
+from authz.core.request import Request
+from authz.sources import Sources
+
+LOGGED_MAX_LENGTH = 256  # of any text that a client chose
+
+_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+_log = structlog.get_logger()
+
+
+def configure_logging() -> None:
+    """JSON lines on standard output."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+
+
+class Telemetry:
+    """Counts and logs. `decisions` says which ones are logged."""
+
+    def __init__(self, decisions: Literal["all", "denied", "none"] = "denied") -> None:
+        self.decisions = decisions
+        self.registry = CollectorRegistry()
+        self._checks = Counter(
+            "authz_checks", "Decisions by rule and reason.", ["rule", "reason"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "authz_check_seconds", "Time to decide.", buckets=_SECONDS, registry=self.registry
+        )
+        self._problems = Gauge(
+            "authz_policy_problems", "Mistakes in the files last read.", registry=self.registry
+        )
+        self._rules = Gauge("authz_policy_rules", "Rules being enforced.", registry=self.registry)
+        self._count = lru_cache(maxsize=None)(self._checks.labels)  # bounded by rules times reasons
+
+    def watch(self, sources: Sources) -> None:
+        """Report the age of what each source gave."""
+        self.registry.register(_SourceAges(sources))
+
+    def record(self, request: Request, decision: Decision, seconds: float) -> None:
+        """One decision."""
+        rule = decision.rule.name if decision.rule else ""
+        self._count(rule, decision.reason.name).inc()
+        self._seconds.observe(seconds)
+        denied = isinstance(decision, Deny)
+        if self.decisions == "all" or (denied and self.decisions == "denied"):
+            _log_decision(request, decision, rule, seconds)
+
+    def loaded(self, rules: int, problems: int) -> None:
+        """A policy was read."""
+        self._rules.set(rules)
+        self._problems.set(problems)
+
+    def page(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def _log_decision(request: Request, decision: Decision, rule: str, seconds: float) -> None:
+    line = {
+        "request_id": request.id,
+        "method": request.method[:LOGGED_MAX_LENGTH],
+        "host": request.host[:LOGGED_MAX_LENGTH],
+        "path": request.path[:LOGGED_MAX_LENGTH],
+        "rule": rule,
+        "reason": decision.reason.name,
+        "status": decision.reason.status,
+        "ms": round(seconds * 1000, 3),
+    }
+    if isinstance(decision, Deny) and decision.note:
+        line["note"] = decision.note
+    _log.info("allowed" if decision.reason.allows else "denied", **line)
+
+
+class _SourceAges(Collector):
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "authz_source_age_seconds", "Age of the last good answer; -1 if there was none.", labels=["source"]
+        )
+        for row in self._sources.status():
+            family.add_metric([row.name], row.age_s)
+        yield family

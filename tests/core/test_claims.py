@@ -1,0 +1,113 @@
+"""What a verified token claims."""
+
+import pytest
+
+from authz.core import claims
+from authz.core.jwt import Jws
+from authz.core.policy import Jwt
+from authz.core.reason import Reason, Refused
+from tests import idp
+
+NOW = idp.NOW
+ANY_AUDIENCE = Jwt(idp.ISSUER, leeway_s=30)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, None),
+        ({"exp": NOW - 29.9}, None),
+        ({"exp": NOW - 30}, Reason.TOKEN_EXPIRED),
+        ({"exp": NOW - 300}, Reason.TOKEN_EXPIRED),
+        ({"exp": 0}, Reason.TOKEN_EXPIRED),
+        ({"exp": -1}, Reason.TOKEN_EXPIRED),
+        ({"exp": None}, Reason.CLAIMS_MALFORMED),
+        ({"exp": "1800000300"}, Reason.CLAIMS_MALFORMED),
+        ({"exp": True}, Reason.CLAIMS_MALFORMED),
+        ({"exp": [NOW]}, Reason.CLAIMS_MALFORMED),
+        ({"exp": float("inf")}, Reason.CLAIMS_MALFORMED),
+        ({"exp": 10**400}, Reason.CLAIMS_MALFORMED),
+        ({"exp": float("nan")}, Reason.CLAIMS_MALFORMED),
+        ({"exp": 10**12}, None),
+        ({"nbf": NOW + 30}, None),
+        ({"nbf": NOW + 31}, Reason.TOKEN_NOT_YET_VALID),
+        ({"nbf": "soon"}, Reason.CLAIMS_MALFORMED),
+        ({"iat": NOW + 31}, Reason.TOKEN_NOT_YET_VALID),
+        ({"iat": None}, None),
+        ({"sub": None}, Reason.CLAIMS_MALFORMED),
+        ({"sub": ""}, Reason.CLAIMS_MALFORMED),
+        ({"sub": 7}, Reason.CLAIMS_MALFORMED),
+        ({"aud": ["other", "shop"]}, None),
+        ({"aud": None}, Reason.AUDIENCE_MISMATCH),
+        ({"aud": []}, Reason.AUDIENCE_MISMATCH),
+        ({"aud": "sho"}, Reason.AUDIENCE_MISMATCH),
+        ({"aud": "shop "}, Reason.AUDIENCE_MISMATCH),
+        ({"aud": {"shop": 1}}, Reason.CLAIMS_MALFORMED),
+        ({"aud": ["shop", 7]}, Reason.CLAIMS_MALFORMED),
+        ({"typ": "Bearer"}, None),
+        ({"typ": "ID"}, Reason.TOKEN_KIND),
+        ({"typ": "Refresh"}, Reason.TOKEN_KIND),
+        ({"token_use": "access"}, None),
+        ({"token_use": "id"}, Reason.TOKEN_KIND),
+        ({"at_hash": "x"}, Reason.TOKEN_KIND),
+        ({"events": {}}, Reason.TOKEN_KIND),
+    ],
+)
+def test_claims_are_judged_at_now(changes, expected):
+    assert judged(Jws("RS256", "", "JWT", idp.claims(**changes)), idp.ACCEPT) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("JWT", None),
+        ("jwt", None),
+        ("at+jwt", None),
+        ("application/at+jwt", None),
+        ("logout+jwt", Reason.TOKEN_KIND),
+        ("dpop+jwt", Reason.TOKEN_KIND),
+        ("", Reason.TOKEN_KIND),
+        ("JOSE", Reason.TOKEN_KIND),
+    ],
+)
+def test_only_an_access_token_is_one(kind, expected):
+    assert judged(Jws("RS256", "", kind, idp.CLAIMS), idp.ACCEPT) is expected
+
+
+def test_without_audiences_any_will_do():
+    assert judged(Jws("RS256", "", "JWT", idp.claims(aud=None)), ANY_AUDIENCE) is None
+
+
+@pytest.mark.parametrize(
+    ("issuer", "algorithm", "expected"),
+    [
+        (idp.ISSUER, "RS256", idp.ACCEPT),
+        (idp.ISSUER + "/", "RS256", Reason.ISSUER_UNKNOWN),
+        (idp.ISSUER[:-1], "RS256", Reason.ISSUER_UNKNOWN),
+        (idp.ISSUER.upper(), "RS256", Reason.ISSUER_UNKNOWN),
+        ([idp.ISSUER], "RS256", Reason.ISSUER_UNKNOWN),
+        (None, "RS256", Reason.ISSUER_UNKNOWN),
+        (idp.ISSUER, "none", Reason.ALGORITHM_REFUSED),
+        (idp.ISSUER, "None", Reason.ALGORITHM_REFUSED),
+        (idp.ISSUER, "HS256", Reason.ALGORITHM_REFUSED),
+        (idp.ISSUER, "rs256", Reason.ALGORITHM_REFUSED),
+        (idp.ISSUER, "ES256K", Reason.ALGORITHM_REFUSED),
+    ],
+)
+def test_issuer_and_algorithm_are_compared_to_the_letter(issuer, algorithm, expected):
+    assert chosen(Jws(algorithm, "", "", {"iss": issuer})) == expected
+
+
+def judged(jws: Jws, accept: Jwt) -> Reason | None:
+    try:
+        claims.check(jws, accept, NOW)
+    except Refused as refused:
+        return refused.reason
+    return None
+
+
+def chosen(jws: Jws) -> Jwt | Reason:
+    try:
+        return claims.issuer(jws, (Jwt("other"), idp.ACCEPT))
+    except Refused as refused:
+        return refused.reason

@@ -1,0 +1,51 @@
+"""Claims turned into headers."""
+
+import pytest
+
+from authz.core.identity import Identity
+from authz.core.reason import Reason, Refused
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("alice", "alice"),
+        ("Zoë 漢", "Zoë 漢"),
+        ("", ""),
+        (7, "7"),
+        (1.5, "1.5"),
+        (True, "true"),
+        (False, "false"),
+        ([], ""),
+        (["a", "b"], "a,b"),
+        (["cn=x,ou=y", "100%"], "cn=x%2Cou=y,100%25"),
+        ("a\r\nx-admin: 1", Reason.IDENTITY_UNUSABLE),
+        ("a\0", Reason.IDENTITY_UNUSABLE),
+        ("a\x7f", Reason.IDENTITY_UNUSABLE),
+        ("\ud800", Reason.IDENTITY_UNUSABLE),
+        (" a", Reason.IDENTITY_UNUSABLE),
+        ("a\t", Reason.IDENTITY_UNUSABLE),
+        (["a", "b\n"], Reason.IDENTITY_UNUSABLE),
+        ("a" * 8_193, Reason.IDENTITY_UNUSABLE),
+        ({"a": 1}, Reason.IDENTITY_UNUSABLE),
+        ([["a"]], Reason.IDENTITY_UNUSABLE),
+        (None, Reason.IDENTITY_UNUSABLE),
+    ],
+)
+def test_a_claim_becomes_one_header_value_or_is_refused(claim, expected):
+    assert header(claim) == expected
+
+
+def test_a_claim_that_is_not_there_sets_no_header():
+    assert Identity({"sub": "a"}).headers({"x-sub": "sub", "x-email": "email"}) == {"x-sub": "a"}
+
+
+def test_claims_are_not_printed():
+    assert "alice" not in repr(Identity({"sub": "alice"}))
+
+
+def header(claim: object) -> str | Reason:
+    try:
+        return Identity({"c": claim}).headers({"x-c": "c"})["x-c"]
+    except Refused as refused:
+        return refused.reason

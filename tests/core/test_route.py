@@ -1,0 +1,68 @@
+"""Which rule decides."""
+
+import pytest
+
+from authz.core import path, route
+from authz.core.policy import Host, Policy, Rule
+from authz.core.reason import Reason, Refused
+from authz.core.request import Request
+
+
+def rule(name: str, methods: str, pattern: str) -> Rule:
+    return Rule(name, frozenset(methods.split()), path.parse(pattern))
+
+
+SHOP = Host(
+    "shop.example.com",
+    (
+        rule("exact", "GET", "/orders"),
+        rule("template", "GET", "/orders/{*}/lines"),
+        rule("post", "POST", "/orders/{**}"),
+        rule("rest", "GET POST", "/*"),
+    ),
+)
+SOME = Host("*.example.com", (rule("wild", "GET", "/*"),), rejects_ambiguous=False)
+DEEP = Host("*.deep.example.com", (rule("deep", "GET", "/x"),))
+POLICY = Policy({host.name: host for host in (SHOP, SOME, DEEP)})
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "target", "expected"),
+    [
+        ("GET", "shop.example.com", "/orders", "exact"),
+        ("GET", "SHOP.example.COM", "/orders", "exact"),
+        ("GET", "shop.example.com:8443", "/orders", "exact"),
+        ("GET", "shop.example.com:", "/orders", "exact"),
+        ("POST", "shop.example.com", "/orders", "rest"),
+        ("POST", "shop.example.com", "/orders/7", "post"),
+        ("GET", "shop.example.com", "/orders/7/lines", "template"),
+        ("GET", "shop.example.com", "/orders/7/8/lines", "rest"),
+        ("GET", "other.example.com", "/a;b", "wild"),
+        ("GET", "a.b.example.com", "/", "wild"),
+        ("GET", "a.deep.example.com", "/x", "deep"),
+        ("GET", "a.deep.example.com", "/y", Reason.RULE_MISSING),
+        ("DELETE", "shop.example.com", "/orders", Reason.RULE_MISSING),
+        ("get", "shop.example.com", "/orders", Reason.RULE_MISSING),
+        ("GET", "shop.example.com", "//orders", Reason.PATH_AMBIGUOUS),
+        ("GET", "shop.example.com", "/orders%2f7", Reason.PATH_AMBIGUOUS),
+        ("GET", "shop.example.com.", "/orders", Reason.HOST_UNKNOWN),
+        ("GET", "example.com", "/", Reason.HOST_UNKNOWN),
+        ("GET", ".", "/", Reason.HOST_UNKNOWN),
+        ("GET", "*.example.org", "/", Reason.HOST_UNKNOWN),
+        ("GET", "[::1]:80", "/", Reason.HOST_UNKNOWN),
+        ("GET", "", "/", Reason.REQUEST_INVALID),
+        ("GET", "a" * 300 + ".example.com", "/", Reason.REQUEST_INVALID),
+        ("", "shop.example.com", "/", Reason.REQUEST_INVALID),
+        ("GET", "shop.example.com", "", Reason.REQUEST_INVALID),
+        ("OPTIONS", "shop.example.com", "*", Reason.REQUEST_INVALID),
+    ],
+)
+def test_the_first_rule_of_the_host_that_names_method_and_path_decides(method, host, target, expected):
+    assert outcome(Request(method, host, target)) == expected
+
+
+def outcome(request: Request) -> str | Reason:
+    try:
+        return route.match(POLICY, request).name
+    except Refused as refused:
+        return refused.reason
