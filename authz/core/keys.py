@@ -3,13 +3,14 @@
 Private, symmetric and encryption keys are left out; so are keys too weak for any algorithm.
 """
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+
+from authz.core import strict
 
 # RFC 7518 3.3 to 3.5: the key type, and the curve where there is one, that each algorithm needs.
 _FITS = {
@@ -19,7 +20,11 @@ _FITS = {
     "EdDSA": ("OKP", "Ed25519"),
 } | {f"{family}{size}": ("RSA", "") for family in ("RS", "PS") for size in (256, 384, 512)}
 
+# RFC 7518 6.2.2, 6.3.2, 6.4.1 and RFC 8037 2: whoever publishes one of these has published a secret.
+_SECRET = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
 RSA_MIN_BITS = 2048  # RFC 7518 3.3
+RSA_MAX_BITS = 8192  # published keys have at most 4096; the cost of a verification grows with the square
 KEYS_MAX = 100  # published sets hold two to ten keys
 
 
@@ -30,7 +35,7 @@ class Key:
     kid: str
     identity: str
     algorithms: frozenset[str]
-    public: RSAKey | ECKey | OKPKey
+    public: RSAKey | ECKey | OKPKey = field(compare=False, repr=False)  # `identity` stands for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +47,13 @@ class KeySet:
     def find(self, kid: str, algorithm: str) -> Key | None:
         """The one key that fits. Without `kid` any fitting key will do if it is the only one."""
         named = self.keys.get(kid, ()) if kid else [key for same in self.keys.values() for key in same]
-        fitting = [key for key in named if algorithm in key.algorithms]
-        return fitting[0] if len(fitting) == 1 else None
+        fitting = {key.identity: key for key in named if algorithm in key.algorithms}
+        return next(iter(fitting.values())) if len(fitting) == 1 else None
 
 
 def parse(document: bytes) -> KeySet:
     """Read a JWK Set. Raises ValueError where it is not one, or where nothing in it is usable."""
-    try:
-        entries = json.loads(document)["keys"]
-    except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError("not a JWK Set") from error
+    entries = strict.read(document).get("keys")
     if not isinstance(entries, list) or len(entries) > KEYS_MAX:
         raise ValueError(f"not a JWK Set of at most {KEYS_MAX} keys")
     return _by_kid(key for entry in entries if (key := _key(entry)))
@@ -61,12 +63,17 @@ def _by_kid(keys: Iterable[Key]) -> KeySet:
     found: dict[str, tuple[Key, ...]] = {}
     for key in keys:
         same = found.get(key.kid, ())
-        if key.kid and any(key.algorithms & other.algorithms for other in same):
+        if key.kid and any(_clash(key, other) for other in same):
             raise ValueError("two keys share a kid")
         found[key.kid] = (*same, key)
     if not found:
         raise ValueError("no key in the set can verify a signature")
     return KeySet(found)
+
+
+def _clash(one: Key, other: Key) -> bool:
+    """RFC 7517 4.5: one name for two keys is fine as long as the algorithm tells them apart."""
+    return one.identity != other.identity and bool(one.algorithms & other.algorithms)
 
 
 def _key(entry: Any) -> Key | None:
@@ -77,8 +84,7 @@ def _key(entry: Any) -> Key | None:
         algorithms = _algorithms(public, entry.get("alg"))
         if not algorithms or not isinstance(public, RSAKey | ECKey | OKPKey):
             return None
-        kid = entry.get("kid", "")
-        return Key(kid if isinstance(kid, str) else "", public.thumbprint(), algorithms, public)
+        return Key(entry.get("kid", ""), public.thumbprint(), algorithms, public)
     except (JoseError, ValueError, TypeError, KeyError):
         return None  # a key of another kind or a broken one: the rest of the set still stands
 
@@ -90,13 +96,14 @@ def _for_signatures(entry: dict[str, Any]) -> bool:
         entry.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
-        and not {"d", "k"} & entry.keys()
+        and not _SECRET & entry.keys()
     )
 
 
 def _algorithms(public: Any, named: Any) -> frozenset[str]:
+    """What the key may verify: all that its type and curve fit, or the one it names (RFC 7517 4.4)."""
+    if public.key_type == "RSA" and not RSA_MIN_BITS <= public.public_key.key_size <= RSA_MAX_BITS:
+        return frozenset()
     curve = getattr(public, "curve_name", "")
     fitting = {name for name, fits in _FITS.items() if fits == (public.key_type, curve)}
-    if public.key_type == "RSA" and public.public_key.key_size < RSA_MIN_BITS:
-        return frozenset()
     return frozenset(fitting if named is None else fitting & {named})
