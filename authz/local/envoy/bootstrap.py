@@ -1,0 +1,87 @@
+"""What an Envoy is started with, and the files from which a running one takes a change.
+
+Everything static, or with a directory that Envoy watches: a file renamed into it is picked up.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from betterproto2 import Casing, Message
+from envoy_data_plane.envoy.config.bootstrap.v3 import (
+    Admin,
+    Bootstrap,
+    BootstrapDynamicResources,
+    BootstrapStaticResources,
+    LayeredRuntime,
+    RuntimeLayer,
+)
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster
+from envoy_data_plane.envoy.config.core.v3 import (
+    ApiVersion,
+    ConfigSource,
+    Node,
+    PathConfigSource,
+    WatchedDirectory,
+)
+from envoy_data_plane.envoy.config.listener.v3 import Listener
+from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
+from envoy_data_plane.google.protobuf import Any as Packed
+from envoy_data_plane.google.protobuf import Struct
+
+from authz.local.envoy import clusters
+from authz.local.envoy.mesh import Address
+
+# Clusters first: Envoy refuses a listener that asks an authorizer it has not heard of.
+CLUSTERS, LISTENERS = "clusters.json", "listeners.json"
+
+# Istio's own limit; Envoy's default of 100 would refuse an ordinary path expression.
+RUNTIME = {"re2.max_program_size.error_level": 32768}
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """All that one Envoy does."""
+
+    listeners: tuple[Listener, ...]
+    clusters: tuple[Cluster, ...]
+
+
+def bootstrap(proxy: Proxy, admin_port: int, node: str, xds_dir: Path | None = None) -> dict[str, Any]:
+    """The start-up configuration as JSON. With `xds_dir` the proxy is read from there: `publish` it first."""
+    start = Bootstrap(
+        node=Node(id=node, cluster=node),
+        admin=Admin(address=clusters.address(Address("127.0.0.1", admin_port))),
+        layered_runtime=LayeredRuntime(
+            layers=[RuntimeLayer(name="static", static_layer=Struct.from_dict(RUNTIME))]
+        ),
+    )
+    if xds_dir is None:
+        start.static_resources = BootstrapStaticResources(
+            listeners=list(proxy.listeners), clusters=list(proxy.clusters)
+        )
+    else:
+        start.dynamic_resources = BootstrapDynamicResources(
+            lds_config=_watched(xds_dir, LISTENERS), cds_config=_watched(xds_dir, CLUSTERS)
+        )
+    return as_json(start)
+
+
+def publish(proxy: Proxy, xds_dir: Path) -> None:
+    """Write the files of a watched directory, each in one step."""
+    for name, resources in ((CLUSTERS, proxy.clusters), (LISTENERS, proxy.listeners)):
+        response = DiscoveryResponse(resources=[Packed.pack(resource) for resource in resources])
+        draft = xds_dir / f".{name}"
+        draft.write_text(json.dumps(as_json(response)), encoding="utf-8")
+        draft.replace(xds_dir / name)
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """A message in proto3 JSON, with the field names of Envoy's documentation."""
+    return message.to_dict(casing=Casing.SNAKE)
+
+
+def _watched(xds_dir: Path, name: str) -> ConfigSource:
+    source = PathConfigSource(path=str(xds_dir / name), watched_directory=WatchedDirectory(path=str(xds_dir)))
+    return ConfigSource(path_config_source=source, resource_api_version=ApiVersion.V3)
