@@ -24,7 +24,7 @@ _FITS = {
 _SECRET = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 RSA_MIN_BITS = 2048  # RFC 7518 3.3
-RSA_MAX_BITS = 8192  # published keys have at most 4096; the cost of a verification grows with the square
+VALUE_MAX_LENGTH = 1_400  # an RSA modulus of 8192 bits; what a longer one costs falls on every caller
 KEYS_MAX = 100  # published sets hold two to ten keys
 
 
@@ -90,19 +90,20 @@ def _key(entry: Any) -> Key | None:
 
 
 def _for_signatures(entry: dict[str, Any]) -> bool:
-    """RFC 7517 4.2 and 4.3; a set that shows private or symmetric material earns no trust in that key."""
+    """RFC 7517 4.2 and 4.3; a key shown with private or symmetric material earns no trust."""
     operations = entry.get("key_ops", ["verify"])
     return (
         entry.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
         and not _SECRET & entry.keys()
+        and not any(isinstance(value, str) and len(value) > VALUE_MAX_LENGTH for value in entry.values())
     )
 
 
 def _algorithms(public: Any, named: Any) -> frozenset[str]:
     """What the key may verify: all that its type and curve fit, or the one it names (RFC 7517 4.4)."""
-    if public.key_type == "RSA" and not RSA_MIN_BITS <= public.public_key.key_size <= RSA_MAX_BITS:
+    if public.key_type == "RSA" and public.public_key.key_size < RSA_MIN_BITS:
         return frozenset()
     curve = getattr(public, "curve_name", "")
     fitting = {name for name, fits in _FITS.items() if fits == (public.key_type, curve)}
