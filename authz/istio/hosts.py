@@ -1,0 +1,83 @@
+"""Host names: what a rule's hosts are in full, who owns them, and how Istio's policies write them.
+
+A policy compares the authority as it was sent, port and all, where routes ignore the port.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from authz.istio.apirule import APIRule
+from authz.istio.syntax import is_short
+
+_WEB_PORTS = frozenset({80, 443})
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An Istio Gateway: the hosts of each server that has some, all ports, the pods it runs on."""
+
+    hosts: tuple[tuple[str, ...], ...] = ()
+    ports: frozenset[int] = frozenset()
+    selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def domain(self) -> str:
+        """What completes a short host: the one `*.domain` that every server has, or ""."""
+        names = {tuple(host.rpartition("/")[2] for host in server) for server in self.hosts}
+        only = names.pop() if len(names) == 1 else ()
+        return only[0][2:] if len(only) == 1 and only[0].startswith("*.") else ""
+
+
+def full(rule: APIRule, gateways: Mapping[str, Gateway]) -> tuple[str, ...]:
+    """The rule's hosts in its order; "" for a short one that no domain completes."""
+    domain = gateways.get(rule.spec.gateway, Gateway()).domain
+    return tuple(_full(host, domain) for host in rule.spec.hosts)
+
+
+def owners(rules: Iterable[APIRule], gateways: Mapping[str, Gateway]) -> dict[str, APIRule]:
+    """Who serves each host: one APIRule, the senior of those that claim it."""
+    owned: dict[str, APIRule] = {}
+    for rule in sorted(rules, key=lambda rule: rule.seniority):
+        for host in full(rule, gateways):
+            owned.setdefault(host, rule)
+    owned.pop("", None)
+    return owned
+
+
+def is_wildcard(host: str) -> bool:
+    """True for `*.domain`."""
+    return host.startswith("*.")
+
+
+def below(host: str, others: Iterable[str]) -> list[str]:
+    """Those of the others that a wildcard takes in: more specific, so not its own to serve."""
+    if not is_wildcard(host):
+        return []
+    return [other for other in others if other.endswith(host[1:]) and other != host]
+
+
+def authorities(host: str, ports: Iterable[int]) -> list[str]:
+    """The host with and without a port. Istio can not say `*.domain:*`, so a wildcard lists ports."""
+    if not is_wildcard(host):
+        return [host, f"{host}:*"]
+    return [host, *(f"{host}:{port}" for port in sorted(_WEB_PORTS.union(ports)))]
+
+
+def other_ports(ports: Iterable[int]) -> str:
+    """A regular expression (RE2 has no "not") of the authorities that `authorities` leaves out."""
+    return "[^:]*:" + _other_than({str(port) for port in _WEB_PORTS.union(ports)})
+
+
+def _other_than(words: set[str]) -> str:
+    """All strings but these: too short, off the track at this character, or later."""
+    firsts = sorted({word[0] for word in words if word})
+    stray = f"[^{''.join(firsts)}].*" if firsts else ".+"
+    later = [first + _other_than({word[1:] for word in words if word.startswith(first)}) for first in firsts]
+    return f"(?:{'|'.join([*([] if '' in words else ['']), stray, *later])})"
+
+
+def _full(host: str, domain: str) -> str:
+    if not is_short(host):
+        return host
+    return f"{host}.{domain}" if domain else ""

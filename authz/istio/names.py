@@ -1,0 +1,35 @@
+"""What emitted objects are called and labelled: the same input always gives the same names.
+
+The labels are Kyma's, so that whoever looks for an APIRule's objects by them still finds them.
+"""
+
+from hashlib import sha256
+from typing import Any
+
+from authz.istio.apirule import GROUP, APIRule
+
+OWNER_NAME = f"apirule.{GROUP}/name"
+OWNER_NAMESPACE = f"apirule.{GROUP}/namespace"
+
+_COMMON = {
+    "kyma-project.io/module": "api-gateway",
+    "app.kubernetes.io/managed-by": "api-gateway",
+    "app.kubernetes.io/component": "api-gateway",
+    "app.kubernetes.io/part-of": "api-gateway",
+}
+
+
+def labels(rule: APIRule) -> dict[str, str]:
+    """Owner labels stand in for ownerReferences, which can not cross namespaces."""
+    return {OWNER_NAME: rule.name, OWNER_NAMESPACE: rule.namespace} | _COMMON
+
+
+def metadata(rule: APIRule, role: str, namespace: str, service: str = "") -> dict[str, Any]:
+    """Of an object that guards `service`, in the namespace where it must stand."""
+    return {"name": _name(rule, role, service), "namespace": namespace, "labels": labels(rule)}
+
+
+def _name(rule: APIRule, role: str, service: str) -> str:
+    """`<apirule>-<role>-<hash>`: rules of two namespaces may guard services in a third."""
+    identity = f"{rule.key} {service}"  # no part can hold a space
+    return f"{rule.name}-{role}-{sha256(identity.encode()).hexdigest()[:8]}"

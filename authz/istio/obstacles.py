@@ -1,0 +1,104 @@
+"""What stands between an APIRule and its cluster: all of it, each with where it is written.
+
+Nothing is emitted while there is one, for half a guard is none.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from authz.istio import hosts, target
+from authz.istio.apirule import APIRule
+from authz.istio.cluster import Cluster
+from authz.istio.problem import Problem, did_you_mean
+
+_SHORT_HOST = (
+    "Lowercase RFC 1123 label (short host) is only supported as the APIRule host when selected "
+    "Gateway has a single host definition matching *.<fqdn> format"
+)
+_NO_SELECTOR = "Target service label selectors are not defined"
+_ONE_PROVIDER = "Istio allows one extension provider per workload, and {} has {} already"
+_NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
+_NO_PROVIDER = 'The mesh has no extension provider "{}" (`authz config mesh` prints it)'
+
+
+def problems(rule: APIRule, cluster: Cluster) -> list[Problem]:
+    """Everything in the way, in the order of the document."""
+    found = [*_gateway(rule, cluster), *of_hosts(rule, cluster), *_services(rule, cluster)]
+    found += [*_authorizers(rule, cluster), *_own_provider(rule, cluster), *_crowded(rule, cluster)]
+    return list(dict.fromkeys(found))
+
+
+def of_hosts(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """Hosts that can not be completed, or that another APIRule has."""
+    for index, host in enumerate(hosts.full(rule, cluster.gateways)):
+        owner = cluster.owners.get(host, rule)
+        if not host and rule.spec.gateway in cluster.gateways:
+            yield Problem(f"spec.hosts[{index}]", _SHORT_HOST)
+        if owner.key != rule.key:
+            yield Problem(f"spec.hosts[{index}]", f"Host {host} is occupied by APIRule {owner.key}")
+
+
+def _gateway(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    name = rule.spec.gateway
+    gateway = cluster.gateways.get(name)
+    if gateway is None:
+        yield Problem("spec.gateway", f"Gateway {name} not found{did_you_mean(name, cluster.gateways)}")
+    elif rule.spec.enforcement == "Gateway" and not _selects(cluster, gateway.selector):
+        guarded = ",".join(f"{key}={value}" for key, value in cluster.settings.gateway_selector.items())
+        yield Problem("spec.enforcement", f"Gateway {name} is not known to run on pods labelled {guarded}")
+
+
+def _selects(cluster: Cluster, selector: Mapping[str, str]) -> bool:
+    """True if the policy's selector takes in every pod that the Gateway runs on."""
+    return cluster.settings.gateway_selector.items() <= selector.items()
+
+
+def _services(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    for index, one in enumerate(rule.spec.rules):
+        path = f"spec.rules[{index}].service" if one.service else "spec.service"
+        key = target.service_key(rule, index)
+        if key not in cluster.services:
+            yield Problem(path, f"Service {key} not found{did_you_mean(key, cluster.services)}")
+        elif not cluster.services[key] and rule.spec.enforcement == "Workload":
+            yield Problem(path, _NO_SELECTOR)
+
+
+def _authorizers(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    known = cluster.authorizers | (cluster.providers or frozenset())
+    for index, one in enumerate(rule.spec.rules):
+        for name in one.ext_auth.authorizers if one.ext_auth else ():
+            path = f"spec.rules[{index}].extAuth.authorizers"
+            if name not in known:
+                yield Problem(path, f'Authorizer "{name}" not found{did_you_mean(name, known)}')
+            elif name not in cluster.authorizers and rule.spec.enforcement == "Gateway":
+                yield Problem(path, _NOT_OURS.format(name))
+
+
+def _own_provider(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """Istio denies everything where a policy names a provider that the mesh does not have."""
+    ours = cluster.settings.provider
+    if cluster.providers is None or ours in cluster.providers:
+        return
+    if rule.spec.enforcement == "Gateway":
+        yield Problem("spec.enforcement", _NO_PROVIDER.format(ours))
+    for index, one in enumerate(rule.spec.rules):
+        if ours in target.providers(one, cluster):
+            yield Problem(f"spec.rules[{index}].extAuth.authorizers", _NO_PROVIDER.format(ours))
+
+
+def _crowded(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """Istio denies everything where two providers guard one workload, whoever asked for them."""
+    taken = _taken_by_seniors(rule, cluster)
+    for workload, index, provider in target.guards(rule, cluster):
+        first = taken.setdefault(workload.pods, provider)
+        if provider != first:
+            path = f"spec.rules[{index}].extAuth.authorizers"
+            yield Problem(path, _ONE_PROVIDER.format(workload.service, first))
+
+
+def _taken_by_seniors(rule: APIRule, cluster: Cluster) -> dict[target.Pods, str]:
+    seniors = [owner for owner in cluster.owners.values() if owner.seniority < rule.seniority]
+    return {
+        workload.pods: provider
+        for senior in seniors
+        for workload, _, provider in target.guards(senior, cluster)
+    }

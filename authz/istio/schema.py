@@ -1,0 +1,179 @@
+"""The parts of an APIRule as its author writes them: Kyma's schema v2, and our few optional fields.
+
+Each part checks itself; what only several parts together can tell is checked in `apirule`.
+"""
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from authz.core.path import Path
+from authz.istio import syntax
+
+T = TypeVar("T")
+
+Many = Annotated[tuple[T, ...], Strict(False)]  # a YAML list is read into a tuple
+Text = Annotated[str, StringConstraints(min_length=1)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(syntax.name)]
+Seconds = Annotated[int, Field(ge=1, le=3900)]
+Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
+
+
+class Model(BaseModel):
+    """A part of the document: immutable, in the document's camelCase, nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
+
+
+class Service(Model):
+    """Where requests go. Kyma accepts `external` and ignores it; so do we."""
+
+    name: Text
+    namespace: Name | None = None
+    port: Annotated[int, Field(ge=1, le=65535)]
+    external: bool | None = None
+
+
+class FromHeader(Model):
+    """A header that carries the token behind `prefix`."""
+
+    name: Annotated[str, AfterValidator(syntax.header)]
+    prefix: str = ""
+
+
+class Authentication(Model):
+    """One issuer of tokens and where its keys are."""
+
+    issuer: Annotated[str, AfterValidator(syntax.issuer)]
+    jwks_uri: Annotated[str, AfterValidator(syntax.jwks_uri)]
+    from_headers: Annotated[Many[FromHeader], AfterValidator(syntax.at_most_one("fromHeaders"))] = ()
+    from_params: Annotated[Many[Text], AfterValidator(syntax.at_most_one("fromParams"))] = ()
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Whose tokens, and what verifies them."""
+        return self.issuer, self.jwks_uri
+
+    @property
+    def source(self) -> tuple[tuple[FromHeader, ...], tuple[str, ...]]:
+        """Where the token is looked for."""
+        return self.from_headers, self.from_params
+
+
+class Authorization(Model):
+    """One way to be authorized: all these scopes and all these audiences."""
+
+    required_scopes: Annotated[Many[str], AfterValidator(syntax.claims("scope"))] = ()
+    audiences: Annotated[Many[str], AfterValidator(syntax.claims("audience"))] = ()
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.required_scopes and not self.audiences:
+            raise ValueError("authorization is empty")
+        return self
+
+
+class JwtConfig(Model):
+    """Signed tokens: any of the issuers, and any of the authorizations if there are some."""
+
+    authentications: Annotated[Many[Authentication], AfterValidator(syntax.sources)]
+    authorizations: Annotated[Many[Authorization], AfterValidator(syntax.authorizations)] | None = None
+
+
+class ExtAuth(Model):
+    """Authorizers of our configuration, or extension providers of the mesh."""
+
+    authorizers: Annotated[Many[Text], Field(min_length=1)]
+    restrictions: JwtConfig | None = None
+
+
+class Request(Model):
+    """What is added to the request on its way to the service."""
+
+    headers: dict[Annotated[str, AfterValidator(syntax.header)], str] = {}
+    cookies: dict[Annotated[str, AfterValidator(syntax.header)], str] = {}
+
+
+class Rule(Model):
+    """Methods of a path, and who may use them."""
+
+    path: Annotated[Path, BeforeValidator(syntax.path)]
+    methods: Annotated[Many[Method], Field(min_length=1)]
+    service: Service | None = None
+    no_auth: bool | None = None
+    jwt: JwtConfig | None = None
+    ext_auth: ExtAuth | None = None
+    timeout: Seconds | None = None
+    request: Request = Request()
+
+    @model_validator(mode="after")
+    def _one_access(self) -> Self:
+        if [bool(self.no_auth), self.jwt is not None, self.ext_auth is not None].count(True) != 1:
+            raise ValueError("One of the following fields must be set: noAuth, jwt, extAuth")
+        return self
+
+    @property
+    def access(self) -> JwtConfig | ExtAuth | None:
+        """Who may pass; None is everyone."""
+        return self.jwt or self.ext_auth
+
+    @property
+    def tokens(self) -> JwtConfig | None:
+        """What the rule asks of a token, as its only check or on top of an authorizer."""
+        return self.ext_auth.restrictions if self.ext_auth else self.jwt
+
+    @property
+    def authentications(self) -> tuple[Authentication, ...]:
+        """The issuers that the rule accepts tokens of, if it reads tokens at all."""
+        return self.tokens.authentications if self.tokens else ()
+
+
+class CorsPolicy(Model):
+    """Answers to browsers of other origins, given by the gateway."""
+
+    allow_headers: Many[str] = ()
+    allow_methods: Many[str] = ()
+    expose_headers: Many[str] = ()
+    allow_origins: Many[dict[Literal["exact", "prefix", "regex"], str]] = ()
+    allow_credentials: bool | None = None
+    max_age: Annotated[int, Field(ge=1)] | None = None
+
+
+class Spec(Model):
+    """Hosts, and their rules in order of precedence."""
+
+    hosts: Annotated[Many[Annotated[str, AfterValidator(syntax.host)]], AfterValidator(syntax.hosts)]
+    gateway: Annotated[str, AfterValidator(syntax.gateway)]
+    external_gateway: Annotated[Any, AfterValidator(syntax.external_gateway)] = None
+    service: Service | None = None
+    timeout: Seconds = 180
+    cors_policy: CorsPolicy | None = None
+    rules: Annotated[Many[Rule], Field(min_length=1)]
+    enforcement: Literal["Workload", "Gateway"] = "Workload"
+    ambiguous_paths: Literal["Reject", "Allow"] | None = None
+
+    @property
+    def rejects_ambiguous(self) -> bool:
+        """By default only where a path taken for another would meet another kind of guard."""
+        mixed = any(rule.access != self.rules[0].access for rule in self.rules)
+        return self.ambiguous_paths == "Reject" or (self.ambiguous_paths is None and mixed)
+
+
+class Metadata(BaseModel):
+    """Kubernetes' own; labels and annotations are free."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
+
+    name: Annotated[Text, StringConstraints(max_length=63), AfterValidator(syntax.subdomain)]
+    namespace: Name = "default"
+    creation_timestamp: Annotated[str, BeforeValidator(syntax.timestamp)] = ""

@@ -1,0 +1,178 @@
+"""The single values of an APIRule, each checked by itself: hosts, paths, headers, issuers.
+
+Every function returns the value or raises ValueError with the text that its author will read.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from authz.core import path as paths
+from authz.core.path import Kind, Path
+
+T = TypeVar("T")
+
+HOST_MAX_LENGTH = 255  # RFC 1035 2.3.4
+GATEWAY_MAX_LENGTH = 127  # Kyma's CRD
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_name = re.compile(_LABEL).fullmatch
+_subdomain = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
+_gateway = re.compile(rf"{_LABEL}/{_LABEL}").fullmatch
+_fqdn = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)+[a-z0-9]{{2,63}}").fullmatch
+_header = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 5.6.2
+_path = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9a-fA-F]{2})*|/\{\*{1,2}\})+|/\*").fullmatch
+_unreserved = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])").search
+
+
+class _Source(Protocol):
+    @property
+    def from_headers(self) -> tuple[object, ...]: ...
+    @property
+    def from_params(self) -> tuple[str, ...]: ...
+
+
+def name(value: str) -> str:
+    """A namespace: RFC 1123 label."""
+    return _must(_name, value, "must be a lower-case RFC 1123 label")
+
+
+def subdomain(value: str) -> str:
+    """A name of an object: RFC 1123 subdomain."""
+    return _must(_subdomain, value, "must be a lower-case RFC 1123 subdomain")
+
+
+def host(value: str) -> str:
+    """A name, a short name for the gateway's domain to follow, or `*.` and a name."""
+    if len(value) > HOST_MAX_LENGTH or not (is_short(value) or _fqdn(value)):
+        raise ValueError("Host must be a valid FQDN or short host name")
+    return value
+
+
+def is_short(host: str) -> bool:
+    """True for a host of one label, which the gateway's domain completes."""
+    return _name(host) is not None
+
+
+def hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    """At least one, each once."""
+    if not values:
+        raise ValueError("No hosts defined")
+    if len(set(values)) < len(values):
+        raise ValueError("Each host may be listed once")
+    return values
+
+
+def gateway(value: str) -> str:
+    """Namespace and name of an Istio Gateway."""
+    if len(value) > GATEWAY_MAX_LENGTH:
+        raise ValueError(f"Gateway may have at most {GATEWAY_MAX_LENGTH} characters")
+    return _must(_gateway, value, "Gateway must be in the namespace/name format")
+
+
+def external_gateway(value: object) -> object:
+    """Kyma's way to a gateway of its own making, which is a service of its own."""
+    if value is not None:
+        raise ValueError("externalGateway is not supported: name an Istio Gateway in gateway")
+    return value
+
+
+def timestamp(value: object) -> object:
+    """A YAML reader may have made a datetime of it."""
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
+
+
+def header(value: str) -> str:
+    """RFC 9110 5.1, and 6265 4.1.1 for the name of a cookie."""
+    return _must(_header, value, "is not a name that a header or cookie can have")
+
+
+def path(value: object) -> Path:
+    """A pattern that Istio, Envoy and the authorizer all read as one and the same."""
+    if not isinstance(value, str) or not _path(value):
+        raise ValueError("Path must start with / and hold URL characters, {*}, {**}, or be /*")
+    operators = re.findall(r"\{\*+\}", value)
+    if operators.count("{**}") > 1:
+        raise ValueError("Only one {**} operator is allowed in the path.")
+    if "{**}" in operators[:-1]:
+        raise ValueError("The {**} operator must be the last operator in the path.")
+    if {".", ".."} & set(value.split("/")) or _unreserved(value):
+        raise ValueError("No request reaches this path: Envoy resolves . and .. and decodes %41 and the like")
+    parsed = paths.parse(value)
+    if parsed.kind is Kind.TEMPLATE and "//" in value:
+        raise ValueError("A path with {*}, or with {**} before its end, can not hold //")
+    return parsed
+
+
+def issuer(value: str) -> str:
+    """RFC 7519 4.1.1: a string, and a URI if it has a colon."""
+    if not value or re.search(r"[\s*]", value) or (":" in value and not _is_uri(value)):
+        raise ValueError("value is empty or not a valid uri")
+    return value
+
+
+def jwks_uri(value: str) -> str:
+    """Where Istio and the authorizer fetch the keys."""
+    if not value.startswith(("http://", "https://")) or not _is_uri(value) or not urlsplit(value).hostname:
+        raise ValueError("value is empty or not a valid uri: http or https")
+    return value
+
+
+def claims(kind: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+    """Scopes or audiences: at least one where the list is written, none empty, none a wildcard."""
+
+    def check(values: tuple[str, ...]) -> tuple[str, ...]:
+        if not values:
+            raise ValueError("value is empty")
+        if not all(values):
+            raise ValueError(f"{kind} value is empty")
+        if any(value.startswith("*") or value.endswith("*") for value in values):
+            raise ValueError(f"{kind} may not start or end with *: Istio reads it as a wildcard")
+        return values
+
+    return check
+
+
+def authorizations(values: tuple[T, ...]) -> tuple[T, ...]:
+    """At least one where the list is written."""
+    if not values:
+        raise ValueError("authorizations defined, but no configuration exists")
+    return values
+
+
+def at_most_one(field: str) -> Callable[[tuple[T, ...]], tuple[T, ...]]:
+    """Kyma allows one place of a kind."""
+
+    def check(values: tuple[T, ...]) -> tuple[T, ...]:
+        if len(values) > 1:
+            raise ValueError(f"multiple {field} are not supported")
+        return values
+
+    return check
+
+
+S = TypeVar("S", bound=_Source)
+
+
+def sources(values: tuple[S, ...]) -> tuple[S, ...]:
+    """At least one issuer; tokens come in headers or in parameters, not in both."""
+    if not values:
+        raise ValueError("A JWT config must have at least one authentication")
+    if any(value.from_headers for value in values) and any(value.from_params for value in values):
+        raise ValueError("mixture of multiple fromHeaders and fromParams is not supported")
+    return values
+
+
+def _must(matches: Callable[[str], object], value: str, message: str) -> str:
+    if not matches(value):
+        raise ValueError(message)
+    return value
+
+
+def _is_uri(value: str) -> bool:
+    try:
+        return bool(urlsplit(value).scheme) and re.search(r"\s", value) is None
+    except ValueError:
+        return False
