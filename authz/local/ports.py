@@ -1,0 +1,66 @@
+"""Where everything on the laptop listens: fixed ports on loopback, all moved together by one offset.
+
+Fixed, so that a URL in a terminal's history, a browser's tab or an APIRule stays true.
+"""
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One for each part. `sidecar` and `echo` are the first of many: each workload takes one more."""
+
+    gateway: int = 8080
+    idp: int = 9400
+    checks: int = 9191
+    authorizer: int = 9192
+    gateway_admin: int = 15000
+    sidecar_admin: int = 15001
+    sidecar: int = 15100
+    echo: int = 15200
+
+    def moved(self, offset: int) -> "Ports":
+        """All of them, `offset` further up."""
+        return replace(self, **{each.name: getattr(self, each.name) + offset for each in fields(self)})
+
+    def wanted(self, workloads: int) -> list[tuple[int, str]]:
+        """Each port with the part that will listen there."""
+        return [
+            (self.gateway, "the gateway"),
+            (self.idp, "the identity provider"),
+            (self.checks, "the authorizer"),
+            (self.authorizer, "the authorizer's admin port"),
+            (self.gateway_admin, "the gateway's admin port"),
+            (self.sidecar_admin, "the sidecar's admin port"),
+            *((self.sidecar + index, "a sidecar") for index in range(workloads)),
+            *((self.echo + index, "an echo workload") for index in range(workloads)),
+        ]
+
+
+def taken(wanted: Iterable[tuple[int, str]]) -> list[str]:
+    """A message for each port that somebody else listens on."""
+    return [
+        f"port {port} is taken, and {part} wants it: end what listens there, or use --port-offset"
+        for port, part in wanted
+        if not _is_free(port)
+    ]
+
+
+def free_offset(workloads: int = 10, step: int = 10) -> int:
+    """The first offset at which every port is free, to run beside another laptop."""
+    for offset in range(step, 20_000, step):
+        if not taken(Ports().moved(offset).wanted(workloads)):
+            return offset
+    raise OSError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError:
+        return False
+    return True
