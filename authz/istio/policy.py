@@ -4,17 +4,23 @@ It never fails: a rule that can not be kept here refuses its requests, and `obst
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
-from authz.core.policy import BEARER, Authorizer, Check, Host, Jwt, Location, Policy, Requirement, Rule
+from authz.core.policy import (
+    BEARER,
+    IDENTITY_HEADERS,
+    Authorizer,
+    Check,
+    Host,
+    Jwt,
+    Location,
+    Policy,
+    Requirement,
+    Rule,
+)
 from authz.istio import hosts, schema
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.schema import Authentication, Authorization, JwtConfig
-
-DEFAULT_IDENTITY_HEADERS: Mapping[str, str] = MappingProxyType(
-    {"x-auth-subject": "sub", "x-auth-email": "email", "x-auth-groups": "groups", "x-auth-scopes": "scope"}
-)
 
 
 def build(rules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cluster: Cluster) -> Policy:
@@ -31,7 +37,7 @@ def build(rules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], clust
 
 def identity_headers(authorizers: Iterable[Authorizer]) -> frozenset[str]:
     """Every header that may carry an identity, and so must never come from a client."""
-    return frozenset(DEFAULT_IDENTITY_HEADERS).union(*(one.identity_headers for one in authorizers))
+    return frozenset(IDENTITY_HEADERS).union(*(one.identity_headers for one in authorizers))
 
 
 def _rules(rule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
@@ -52,7 +58,7 @@ def _checks(rule: schema.Rule, authorizers: Mapping[str, Authorizer]) -> Iterabl
 def _token_check(tokens: JwtConfig) -> Check:
     accept = tuple(map(_accept, tokens.authentications))
     any_of = tuple(map(_requirement, tokens.authorizations or ()))
-    return Check(Authorizer("jwt", accept, DEFAULT_IDENTITY_HEADERS), any_of)
+    return Check(Authorizer("jwt", accept, IDENTITY_HEADERS), any_of)
 
 
 def _accept(one: Authentication) -> Jwt:
