@@ -14,7 +14,7 @@ from authz.core.memo import Memo
 from authz.core.policy import Authorizer, Policy, Rule
 from authz.core.reason import Reason, Refused, Unavailable
 from authz.core.request import Request
-from authz.sources import Sources
+from authz.sources.registry import Sources
 
 
 @dataclass(frozen=True, slots=True)

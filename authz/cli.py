@@ -3,16 +3,21 @@
 Exit codes: 0 good, 1 the input has problems, 2 wrong usage. Problems go to stderr, all at once.
 """
 
+from __future__ import annotations
+
 import asyncio
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from authz import __version__
+
+if TYPE_CHECKING:
+    from authz.server.files import Loaded
 
 _FILE = click.Path(exists=True, path_type=Path)
 _files = click.argument("files", nargs=-1, required=True, type=_FILE)
@@ -46,7 +51,7 @@ def serve(config_file: Path) -> None:
 @click.option("--target", type=click.Choice(["istio", "envoy"]), default="istio", show_default=True)
 @_config
 def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, config_file: Path | None) -> None:
-    """Print what the APIRules in FILES become.
+    r"""Print what the APIRules in FILES become.
 
     FILES also hold the Services and Gateways that the rules name. Folders are read, not their folders.
 
@@ -58,9 +63,8 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
     import yaml
 
     from authz.server import files as sources
-    from authz.server.files import Loaded
 
-    loaded: Loaded = _load((*files, *cluster), config_file)
+    loaded = _load((*files, *cluster), config_file)
     resources, problems = sources.translate(loaded)
     _fail_on((*loaded.problems, *problems))
     if target == "envoy":
@@ -74,13 +78,15 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
 @main.command()
 @_files
 @click.option("--method", "-X", default="GET", show_default=True, help="Request method.")
-@click.option("--url", required=True, help="As the client sends it, for example https://shop.localhost/orders.")
+@click.option(
+    "--url", required=True, help="As the client sends it, for example https://shop.localhost/orders."
+)
 @click.option("--header", "-H", "headers", multiple=True, help="A request header, 'Name: value'.")
 @_config
 def explain(
     files: tuple[Path, ...], method: str, url: str, headers: tuple[str, ...], config_file: Path | None
 ) -> None:
-    """Say which rule decides a request, and for which reason.
+    r"""Say which rule decides a request, and for which reason.
 
     \b
     authz explain config/samples --url http://shop.localhost/orders
@@ -101,7 +107,7 @@ def explain(
 
 @main.command()
 @click.argument("files", nargs=-1, type=_FILE)
-@click.option("--port-offset", default=0, show_default=True, help="Added to every port, to run beside another.")
+@click.option("--port-offset", default=0, show_default=True, help="Added to every port.")
 def up(files: tuple[Path, ...], port_offset: int) -> None:
     """Run a whole gateway here: two real Envoys, the authorizer, an identity provider, an echo.
 
@@ -123,9 +129,7 @@ def token(scope: str, audience: str, subject: str, expired: bool, port_offset: i
     from authz.local import token as tokens
 
     click.echo(
-        tokens.mint(
-            scope=scope, audience=audience, subject=subject, expired=expired, port_offset=port_offset
-        )
+        tokens.mint(scope=scope, audience=audience, subject=subject, expired=expired, port_offset=port_offset)
     )
 
 
@@ -155,12 +159,12 @@ def check(file: Path) -> None:
 @config.command()
 def example() -> None:
     """Print a configuration with every setting, its default and its meaning."""
-    from authz import config as settings
+    from authz import example as examples
 
-    click.echo(settings.example(), nl=False)
+    click.echo(examples.render(), nl=False)
 
 
-def _load(paths: Iterable[Path], config_file: Path | None) -> "Loaded":
+def _load(paths: Iterable[Path], config_file: Path | None) -> Loaded:
     from authz import config as settings
     from authz.server import files as sources
 

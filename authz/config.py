@@ -5,17 +5,20 @@ Unknown keys are mistakes. Names, defaults and texts here are the only ones; exa
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from authz.core.policy import ALGORITHMS, IDENTITY_HEADERS
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _duration = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)").fullmatch
+_TOO_SHORT = "at least one is needed"
 _header_name = re.compile(r"[a-z0-9!#$%&'*+.^`|~-]+").fullmatch  # RFC 9110 5.6.2 without the underscore
 _address = re.compile(r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}").fullmatch
 # Names that Envoy refuses to set, or that would change the request itself.
@@ -36,11 +39,14 @@ def _seconds(value: Any) -> float:
     match = _duration(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration is a number and a unit, like 500ms, 30s, 5m or 1h")
+    if not float(match[1]):
+        raise ValueError("a duration is longer than nothing")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
 def _is_address(value: str) -> str:
-    if not _address(value):
+    port = value.rpartition(":")[2]
+    if not _address(value) or (port.isdecimal() and int(port) > 65_535):
         raise ValueError("an address is HOST:PORT or unix:/path")
     return value
 
@@ -54,7 +60,7 @@ def _is_header(name: str) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(_seconds)]
-Address = Annotated[str, AfterValidator(_is_address)]
+Address = Annotated[str, BeforeValidator(str), AfterValidator(_is_address)]
 HeaderName = Annotated[str, AfterValidator(_is_header)]
 
 
@@ -81,7 +87,7 @@ class Listen(_Section):
 class PolicySource(_Section):
     """Where the APIRules come from."""
 
-    files: tuple[str, ...] = ()
+    files: Annotated[tuple[str, ...], Field(examples=[["samples/"]])] = ()
     """Files and folders, relative to this file; reloaded when they change."""
 
 
@@ -116,9 +122,9 @@ class Sources(_Section):
 class Jwt(_Section):
     """Accept access tokens that are JWTs signed by one issuer."""
 
-    issuer: Annotated[str, Field(min_length=1)]
+    issuer: Annotated[str, Field(min_length=1, examples=["https://idp.example.com/realms/shop"])]
     """The `iss` of the tokens, to the letter."""
-    audiences: Annotated[tuple[str, ...], Field(min_length=1)]
+    audiences: Annotated[tuple[str, ...], Field(min_length=1, examples=[["shop"]])]
     """The token's `aud` must name one of these."""
     jwks_uri: str = ""
     """Where the keys are; discovered from the issuer (OpenID Connect Discovery) if empty."""
@@ -140,9 +146,10 @@ class Accept(_Section):
 
 
 class Authorizer(_Section):
-    """Who is accepted under a name that APIRules use in `extAuth.authorizers`."""
+    """Who is accepted under one name."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$", examples=["keycloak"])]
+    """What APIRules call it."""
     accept: Annotated[tuple[Accept, ...], Field(min_length=1)]
     """Tried in order: the first whose credential is present decides."""
     identity_headers: Mapping[HeaderName, str] = Field(default_factory=lambda: dict(IDENTITY_HEADERS))
@@ -153,6 +160,7 @@ class Log(_Section):
     """What is logged of decisions. A credential never is."""
 
     decisions: Literal["all", "denied", "none"] = "denied"
+    """Which of them: all, denied or none."""
 
 
 class Config(_Section):
@@ -162,10 +170,12 @@ class Config(_Section):
     workers: Literal[1] = 1
     """Processes that share the port."""
     transport: Literal["grpcio"] = "grpcio"
+    """The gRPC server to use."""
     policy: PolicySource = PolicySource()
     istio: Istio = Istio()
     sources: Sources = Sources()
     authorizers: tuple[Authorizer, ...] = ()
+    """Who is accepted, under names that APIRules use in `extAuth.authorizers`."""
     log: Log = Log()
 
     def model_post_init(self, _: object) -> None:
@@ -184,15 +194,13 @@ def parse(text: str) -> Config:
     try:
         return Config.model_validate({} if document is None else document)
     except ValidationError as error:
-        found = {_path(detail["loc"]): _message(detail["type"], detail["msg"]) for detail in error.errors()}
+        found = {_path(detail["loc"]): _message(detail) for detail in error.errors()}
         raise Invalid(tuple((path, found[path]) for path in found if not _echoes(path, found))) from error
 
 
 def _echoes(path: str, found: Mapping[str, str]) -> bool:
     """A list whose members are wrong is also called too short: the members say enough."""
-    return found[path].startswith("Tuple should have") and any(
-        other.startswith(f"{path}[") for other in found
-    )
+    return found[path] == _TOO_SHORT and any(other.startswith(f"{path}[") for other in found)
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -200,13 +208,23 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path.removeprefix(".").removesuffix(".[key]")
 
 
-def _message(kind: str, text: str) -> str:
-    match kind:
+def _message(detail: ErrorDetails) -> str:
+    match detail["type"]:
         case "extra_forbidden":
-            return "unknown setting"
+            close = get_close_matches(str(detail["loc"][-1]), _names(), n=1)
+            return "unknown setting" + (f", did you mean {close[0]}?" if close else "")
         case "missing":
             return "this setting is required"
         case "model_type" | "dict_type":
             return "a mapping of settings is expected"
+        case "too_short":
+            return _TOO_SHORT
+        case "literal_error":
+            return f"choose from: {detail['ctx']['expected'].replace(chr(39), '')}"
         case _:
-            return text.removeprefix("Value error, ")
+            return detail["msg"].removeprefix("Value error, ")
+
+
+def _names() -> set[str]:
+    """Of every setting in the tree."""
+    return {str(field.alias) for one in _Section.__subclasses__() for field in one.model_fields.values()}

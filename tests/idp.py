@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -89,6 +90,10 @@ def transport() -> httpx.MockTransport:
     }
 
     def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=documents[request.url.path])
+        return httpx.Response(200, content=_streamed(json.dumps(documents[request.url.path]).encode()))
 
     return httpx.MockTransport(answer)
+
+
+async def _streamed(body: bytes) -> AsyncIterator[bytes]:
+    yield body

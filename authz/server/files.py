@@ -13,10 +13,12 @@ import yaml
 from authz import config
 from authz.config import Config
 from authz.core.policy import Authorizer, Jwt, Policy
-from authz.istio import apirule, cluster, policy
+from authz.istio import apirule, cluster, hosts, obstacles, policy
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
-from authz.istio.problem import Invalid
+from authz.istio.problem import Invalid, Problem
+from authz.istio.translate import Resource
+from authz.istio.translate import translate as translate_one
 
 CONFIG_KEY = "authz.yaml"  # of a ConfigMap, as the chart mounts it
 
@@ -105,19 +107,22 @@ def load(files: Read, settings: Config | None = None, last: Loaded | None = None
         settings = _embedded(files.documents, problems)
     authorizers = authorizers_of(settings)
     rules = (*_rules(files.documents, problems, last), *_rules_of(files.broken, last))
-    around = cluster.parse(
-        [document.body for document in files.documents],
-        authorizers=frozenset(authorizers),
-        identity_headers=policy.identity_headers(authorizers.values()),
-        settings=cluster.Settings(
-            provider=settings.istio.provider,
-            gateway_selector=settings.istio.gateway_selector,
-            gateway_principal=settings.istio.gateway_principal,
-        ),
-    )
-    enforced, unmet = policy.build([rule for _, rule in rules], authorizers, around)
-    problems += [f"{problem.path}: {problem.message}" for problem in unmet]
-    return Loaded(settings, rules, around, enforced, tuple(problems))
+    around = _cluster(files.documents, settings, authorizers, problems)
+    problems += [f"{file}: {problem}" for file, rule in rules for problem in _host_problems(rule, around)]
+    enforced = policy.build([rule for _, rule in rules], authorizers, around)
+    return Loaded(settings, rules, around, enforced, tuple(dict.fromkeys(problems)))
+
+
+def translate(loaded: Loaded) -> tuple[list[Resource], list[str]]:
+    """The Istio objects of all rules, and what stands in the way of the others."""
+    resources: list[Resource] = []
+    problems: list[str] = []
+    for file, rule in loaded.rules:
+        try:
+            resources += translate_one(rule, loaded.cluster)
+        except Invalid as invalid:
+            problems += [f"{file}: {problem}" for problem in invalid.problems]
+    return resources, problems
 
 
 def authorizers_of(settings: Config) -> dict[str, Authorizer]:
@@ -154,6 +159,35 @@ def _embedded(documents: Iterable[Document], problems: list[str]) -> Config:
                     for path, message in invalid.problems
                 ]
     return Config()
+
+
+def _cluster(
+    documents: Iterable[Document],
+    settings: Config,
+    authorizers: Mapping[str, Authorizer],
+    problems: list[str],
+) -> Cluster:
+    mesh = cluster.Settings(
+        provider=settings.istio.provider,
+        gateway_selector=settings.istio.gateway_selector,
+        gateway_principal=settings.istio.gateway_principal,
+    )
+    headers = policy.identity_headers(authorizers.values())
+    try:
+        return cluster.parse([document.body for document in documents], authorizers, headers, mesh)
+    except Invalid as invalid:
+        problems += [str(problem) for problem in invalid.problems]
+        return Cluster(authorizers=frozenset(authorizers), identity_headers=headers, settings=mesh)
+
+
+def _host_problems(rule: APIRule, around: Cluster) -> Iterable[Problem]:
+    """What keeps a host from being served: nobody answers for it, or somebody else does."""
+    yield from obstacles.of_hosts(rule, around)
+    for index, host in enumerate(hosts.full(rule, around.gateways)):
+        if not host and rule.spec.gateway not in around.gateways:
+            yield Problem(
+                f"spec.hosts[{index}]", f"a short host needs its Gateway {rule.spec.gateway} among the files"
+            )
 
 
 def _rules(

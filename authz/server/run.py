@@ -16,8 +16,9 @@ from authz.server.files import Loaded
 from authz.server.grpcio import Server
 from authz.server.service import Service
 from authz.server.telemetry import Telemetry, configure_logging
-from authz.sources import Refresh, Sources
+from authz.sources.fetched import Refresh
 from authz.sources.http import Client
+from authz.sources.registry import Sources
 
 _log = structlog.get_logger()
 
@@ -30,21 +31,14 @@ class Authorizer:
     def __init__(self, path: Path, settings: Config) -> None:
         self._path = path
         self._settings = settings
-        self._client = Client(
-            timeout_s=settings.sources.timeout,
-            plain_http_hosts=frozenset(settings.sources.plain_http_hosts),
-            ca_file=settings.sources.ca_file,
-        )
-        self._sources = Sources(self._client, time.monotonic, _refresh(settings))
+        self._client, self._sources = sources_of(settings)
         self._telemetry = Telemetry(settings.log.decisions)
         self._telemetry.watch(self._sources)
         self._service = Service(self._sources, self._telemetry)
         self._server = Server(self._service, settings.listen.grpc)
         self._loaded: Loaded | None = None
         self._ready = False
-        self._admin = admin.Server(
-            admin.app(self._telemetry, lambda: self._ready), settings.listen.admin
-        )
+        self._admin = admin.Server(admin.app(self._telemetry, lambda: self._ready), settings.listen.admin)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set. Raises OSError if a port is taken."""
@@ -122,19 +116,26 @@ def accepts(policy: Policy) -> list[Accept]:
     ]
 
 
+def sources_of(settings: Config) -> tuple[Client, Sources]:
+    """The client and what asks through it, as configured."""
+    client = Client(
+        timeout_s=settings.sources.timeout,
+        plain_http_hosts=frozenset(settings.sources.plain_http_hosts),
+        ca_file=settings.sources.ca_file,
+    )
+    refresh = Refresh(
+        ttl_s=settings.sources.ttl,
+        cooldown_s=settings.sources.refresh_cooldown,
+        stale_s=settings.sources.stale,
+    )
+    return client, Sources(client, time.monotonic, refresh)
+
+
 async def _until_signal(authorizer: Authorizer) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await authorizer.run(stop)
-
-
-def _refresh(settings: Config) -> Refresh:
-    return Refresh(
-        ttl_s=settings.sources.ttl,
-        cooldown_s=settings.sources.refresh_cooldown,
-        stale_s=settings.sources.stale,
-    )
 
 
 def _policy_files(path: Path, settings: Config) -> list[Path]:

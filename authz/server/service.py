@@ -18,7 +18,7 @@ from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.server import wire
 from authz.server.telemetry import Telemetry
-from authz.sources import Sources
+from authz.sources.registry import Sources
 
 NAME = "envoy.service.auth.v3.Authorization"
 METHOD = f"/{NAME}/Check"

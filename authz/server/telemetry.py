@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from authz.core.decision import Decision, Deny
 from authz.core.request import Request
-from authz.sources import Sources
+from authz.sources.registry import Sources
 
 LOGGED_MAX_LENGTH = 256  # of any text that a client chose
 
@@ -101,7 +101,9 @@ class _SourceAges(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         family = GaugeMetricFamily(
-            "authz_source_age_seconds", "Age of the last good answer; -1 if there was none.", labels=["source"]
+            "authz_source_age_seconds",
+            "Age of the last good answer; -1 if there was none.",
+            labels=["source"],
         )
         for row in self._sources.status():
             family.add_metric([row.name], row.age_s)

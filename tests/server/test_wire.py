@@ -77,7 +77,6 @@ def test_what_is_no_check_request_is_an_error(raw):
         wire.decode(raw)
 
 
-@pytest.mark.filterwarnings("ignore:HeaderValueOption.append")  # deprecated, and what Envoy 1.40 reads
 def test_an_allowance_overwrites_and_removes():
     allow = Allow(Reason.AUTHORIZED, RULE, {"x-auth-subject": "Zoë"}, ("x-auth-email",))
     response = CheckResponse.parse(wire.encode(allow, "r-1"))

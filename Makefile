@@ -1,0 +1,56 @@
+# The first target lists the others. Everything is installed into .venv/, nothing outside of it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(READY) ## See the samples secured by real Envoys, request by request
+	@$(BIN)/python -m authz.local.demo
+
+.PHONY: up
+up: $(READY) ## Run the samples on this machine until Ctrl-C; FILES=... for others
+	@$(BIN)/authz up $(FILES)
+
+.PHONY: check
+check: $(READY) ## Format, lint, types, architecture and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not slow"
+
+.PHONY: test
+test: $(READY) ## Everything: check, real servers, and the coverage of core and istio
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q --cov=authz.core --cov=authz.istio --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+.PHONY: fix
+fix: $(READY) ## Format, mend what the linter can, make the generated files anew
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m scripts.generate
+
+.PHONY: protos
+protos: $(READY) ## Compile protos/ for authz/server/
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=authz/server --pyi_out=authz/server ext_authz.proto
+
+.PHONY: golden
+golden: $(READY) ## Write the expected translations anew; review their diff
+	GOLDEN=write $(BIN)/pytest -q tests/istio/test_golden.py
+
+.PHONY: bench
+bench: $(READY) ## What a decision costs, as a ratio to one RS256 verification
+	$(BIN)/python -m benchmarks.decision
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up .venv (once; about a minute)"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; try make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@

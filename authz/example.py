@@ -1,0 +1,72 @@
+"""The example configuration, made from the model: every setting, its default and its meaning.
+
+Nothing is written twice: what stands in `config/authz.yaml` is this module's output, and a test says so.
+"""
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from authz.config import Config
+
+_INDENT = "  "
+
+
+def render() -> str:
+    """YAML with a comment above each setting."""
+    opening = f"# {Config.__doc__} Every setting is here with its default, or an example where it has none.\n"
+    return opening + "\n".join(_section(Config, "")) + "\n"
+
+
+def _section(model: type[BaseModel], indent: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if indent == "":
+            yield ""
+        section, is_list = _model(field.annotation)
+        about = field.description or (section.__doc__ if section else None)
+        if about:
+            yield f"{indent}# {about}"
+        if section is None:
+            yield from _setting(field.alias or name, field, indent)
+        else:
+            yield f"{indent}{field.alias or name}:"
+            inner = list(_section(section, indent + _INDENT * (2 if is_list else 1)))
+            yield from _as_item(inner, indent + _INDENT) if is_list else inner
+
+
+def _setting(name: str, field: FieldInfo, indent: str) -> Iterator[str]:
+    value: Any = field.examples[0] if field.examples else field.get_default(call_default_factory=True)
+    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=200, allow_unicode=True)
+    yield f"{indent}{name}: {text.splitlines()[0]}"
+
+
+def _as_item(lines: list[str], indent: str) -> Iterator[str]:
+    """The first line of a list's item bears the dash."""
+    yield f"{indent}-"
+    yield from lines
+
+
+def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The section behind a setting, and whether there may be several."""
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, UnionType)
+        and issubclass(annotation, BaseModel)
+    ):
+        return annotation, False
+    inner = [one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    return (inner[0], True) if inner else (None, False)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case tuple():
+            return list(value)
+        case dict() | list() | str() | int() | None:
+            return value
+        case _:
+            return dict(value)

@@ -1,0 +1,1 @@
+"""Chores: short programs for those who work on the product, one each."""

@@ -1,0 +1,124 @@
+"""The rooms of the package and who may import whom: the table of `docs/design.md`, read from the code."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "authz"
+
+# room -> (rooms of ours it may import, libraries it may import)
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "core": (set(), {"joserfc"}),
+    "sources": ({"core"}, {"httpx", "cachetools"}),
+    "check": ({"core", "sources"}, set()),
+    "config": ({"core"}, {"pydantic", "pydantic_core", "yaml"}),
+    "example": ({"config"}, {"pydantic", "yaml"}),
+    "istio": ({"core"}, {"pydantic", "pydantic_core", "yaml"}),
+    "server": (
+        {"core", "sources", "check", "config", "istio"},
+        {
+            "google",
+            "grpc",
+            "grpc_health",
+            "prometheus_client",
+            "starlette",
+            "structlog",
+            "uvicorn",
+            "uvloop",
+            "yaml",
+        },
+    ),
+    "local": (
+        {"core", "config", "istio", "server", "sources"},
+        {
+            "authlib",
+            "betterproto2",
+            "cryptography",
+            "envoy_data_plane",
+            "httpx",
+            "joserfc",
+            "starlette",
+            "uvicorn",
+            "yaml",
+        },
+    ),
+    "cli": ({"config", "core", "example", "local", "server"}, {"click", "yaml"}),
+    "__main__": ({"cli"}, set()),
+}
+
+# What must not even be named there, whoever offers it.
+FORBIDDEN = {
+    "core": {"asyncio", "time", "datetime", "logging", "random", "secrets", "socket", "os"},
+    "istio": {"asyncio", "time", "logging", "random", "secrets", "socket", "os"},
+    "sources": {"logging", "random"},
+}
+WIRE = "ext_authz_pb2"
+GENERATED = {"ext_authz_pb2.py"}
+
+FILE_MAX_LINES = 250
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name not in GENERATED)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_the_table_allows(path):
+    if path == PACKAGE / "__init__.py":
+        return
+    here = room(path)
+    ours, libraries = ROOMS[here]
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "authz":
+            assert rest.split(".")[0] in ours | {here, "__version__"}, name
+        else:
+            assert top in libraries or top in sys.stdlib_module_names, name
+            assert top not in FORBIDDEN.get(here, set()), name
+
+
+def test_only_wire_knows_envoys_messages():
+    knowing = {path.name for path in MODULES if any(WIRE in name for name in imports(path))}
+    assert knowing == {"wire.py"}
+
+
+def test_core_and_istio_never_wait():
+    for path in MODULES:
+        if room(path) in ("core", "istio"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            waiting = [n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef | ast.Await)]
+            assert not waiting, path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_a_noun_of_one_page_that_says_what_it_is(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= FILE_MAX_LINES
+    assert ast.get_docstring(ast.parse(text)), "a file opens with a sentence saying what it is"
+
+
+def test_anything_is_caught_in_two_places_only():
+    """`rpc`, where a failure is a refusal, and `loop`, which outlives what it calls."""
+    blanket = re.compile(r"except\s*(?:\(?\s*(?:Base)?Exception\b.*)?:", re.MULTILINE)
+    catching = {path.name for path in MODULES if blanket.search(path.read_text(encoding="utf-8"))}
+    assert catching == {"service.py", "reload.py"}
+
+
+def test_every_room_has_a_row():
+    assert {room(path) for path in MODULES} - {"__init__"} == set(ROOMS)

@@ -1,0 +1,91 @@
+"""The configuration file."""
+
+import pytest
+
+from authz import config, example
+from authz.core.policy import ALGORITHMS
+
+JWT = "{jwt: {issuer: https://i, audiences: [a]}}"
+
+
+def problems(text: str) -> list[str]:
+    try:
+        config.parse(text)
+    except config.Invalid as invalid:
+        return [f"{path}: {message}" for path, message in invalid.problems]
+    return []
+
+
+def test_an_empty_file_is_all_defaults():
+    settings = config.parse("")
+    assert (settings.listen.grpc, settings.sources.ttl, settings.authorizers) == ("0.0.0.0:9191", 600.0, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("500ms", 0.5),
+        ("1.5s", 1.5),
+        ("5m", 300.0),
+        ("1h", 3600.0),
+    ],
+)
+def test_a_duration_has_a_unit(text, expected):
+    assert config.parse(f"sources: {{ttl: {text}}}").sources.ttl == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lisen: {}", ["lisen: unknown setting, did you mean listen?"]),
+        ("sources: {ttl: 5}", ["sources.ttl: a duration is a number and a unit, like 500ms, 30s, 5m or 1h"]),
+        (
+            "sources: {ttl: -5s}",
+            ["sources.ttl: a duration is a number and a unit, like 500ms, 30s, 5m or 1h"],
+        ),
+        ("sources: {ttl: 0s}", ["sources.ttl: a duration is longer than nothing"]),
+        ("listen: {grpc: 9191}", ["listen.grpc: an address is HOST:PORT or unix:/path"]),
+        ("listen: {grpc: 'h:99999'}", ["listen.grpc: an address is HOST:PORT or unix:/path"]),
+        ("transport: h3", ["transport: choose from: grpcio"]),
+        ("- 1", [": a mapping of settings is expected"]),
+        ("listen: 7", ["listen: a mapping of settings is expected"]),
+        ("authorizers: [{name: a, accept: []}]", ["authorizers[0].accept: at least one is needed"]),
+        (
+            "authorizers: [{name: a, accept: [{jwt: {issuer: i}}]}]\nfoo: 1",
+            ["authorizers[0].accept[0].jwt.audiences: this setting is required", "foo: unknown setting"],
+        ),
+        (
+            "authorizers: [{name: a, accept: [{jwt: {issuer: i, audiences: [a], algorithms: [HS256]}}]}]",
+            [f"authorizers[0].accept[0].jwt: unknown algorithms HS256; choose from {sorted(ALGORITHMS)}"],
+        ),
+        (
+            f"authorizers: [{{name: a, accept: [{JWT}]}}, {{name: a, accept: [{JWT}]}}]",
+            [": authorizers share a name: a"],
+        ),
+        (
+            f"authorizers: [{{name: a, accept: [{JWT}], identityHeaders: {{X-A: sub}}}}]",
+            ["authorizers[0].identityHeaders.X-A: a header's name is in lower case, and without underscores"],
+        ),
+        (
+            f"authorizers: [{{name: a, accept: [{JWT}], identityHeaders: {{host: sub}}}}]",
+            ["authorizers[0].identityHeaders.host: the header host has a meaning of its own"],
+        ),
+    ],
+)
+def test_every_mistake_is_reported_with_its_path(text, expected):
+    assert problems(text) == expected
+
+
+def test_broken_yaml_is_reported_with_its_line():
+    (problem,) = problems("listen: {\n")
+    assert "line 2" in problem
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated():
+    assert "s3cret" not in "".join(problems("sources: {ttl: s3cret}\nlisten: {grpc: s3cret}"))
+
+
+def test_the_example_is_valid_and_names_every_section():
+    settings = config.parse(example.render())
+    assert settings.authorizers[0].accept[0].jwt.issuer.startswith("https://")
+    assert all(f"\n{name}:" in example.render() for name in ("listen", "istio", "sources", "log"))
