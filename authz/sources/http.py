@@ -47,11 +47,9 @@ class Client:
         self._timeout_s = timeout_s
         self._plain_http_hosts = plain_http_hosts
         self._http = httpx.AsyncClient(
-            verify=ssl.create_default_context(cafile=ca_file),
-            transport=transport,
+            transport=transport or _network(ca_file),
             trust_env=False,  # a proxy set for other programs must not see whom we trust
             timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=30.0),
             headers=_DEFAULT_HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # nothing is kept between calls
         )
@@ -93,7 +91,7 @@ class Client:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ValueError("the body is encoded, which was not asked for")
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > BODY_MAX_BYTES:
                 raise ValueError(f"the body is longer than {BODY_MAX_BYTES} bytes")
@@ -104,6 +102,12 @@ def shown(url: httpx.URL) -> str:
     """What a log may say of a URL: its origin and path, still percent-encoded."""
     path = url.raw_path.partition(b"?")[0]
     return f"{url.scheme}://{url.netloc.decode()}{path.decode()}"
+
+
+def _network(ca_file: Path | None) -> httpx.AsyncHTTPTransport:
+    tls = ssl.create_default_context(cafile=ca_file)
+    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=30.0)
+    return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits)
 
 
 def _parse(text: str) -> httpx.URL:

@@ -1,0 +1,64 @@
+"""Which sources a process has, and how they are doing."""
+
+import pytest
+
+from authz.core.policy import Jwt
+from authz.sources import Sources, Status
+from tests import idp
+from tests.sources.fakes import OTHER
+
+OURS = Jwt(idp.ISSUER, audiences=frozenset({"a"}))
+SAME = Jwt(idp.ISSUER, audiences=frozenset({"b"}), leeway_s=0)
+DIRECT = Jwt(idp.ISSUER, f"{idp.ISSUER}/keys")
+FOREIGN = Jwt(OTHER)
+
+
+@pytest.fixture
+async def sources(provider, clock):
+    made = Sources(provider.client, clock)
+    yield made
+    await made.close()
+
+
+async def test_what_differs_in_issuer_or_address_is_another_source(sources):
+    sources.keep([OURS, SAME, DIRECT, FOREIGN])
+    assert sources.jwks(OURS) is sources.jwks(SAME)
+    assert len({sources.jwks(accept) for accept in (OURS, SAME, DIRECT, FOREIGN)}) == 3
+
+
+async def test_a_reload_keeps_what_is_still_named_and_drops_the_rest(sources, provider, clock):
+    sources.keep([OURS, DIRECT])
+    await sources.warm()
+    kept, dropped = sources.jwks(OURS), sources.jwks(DIRECT)
+    sources.keep([SAME])
+    assert sources.jwks(OURS) is kept
+    assert [row.name for row in sources.status()] == [idp.ISSUER]
+    clock.advance(550)
+    before = provider.fetches
+    assert dropped.find("a", "RS256") is not None
+    assert provider.fetches == before
+
+
+async def test_a_source_that_nobody_kept_is_made_when_asked_for(sources):
+    assert await sources.jwks(OURS).key("a", "RS256") is await sources.jwks(OURS).key("a", "RS256")
+
+
+async def test_warming_asks_all_and_tells_who_failed(sources):
+    sources.keep([OURS, DIRECT, FOREIGN])
+    assert await sources.warm() == [(OTHER, f"the metadata of {OTHER}: it speaks of another issuer")]
+
+
+async def test_warming_nothing_is_no_fault(sources):
+    assert await sources.warm() == []
+
+
+async def test_the_status_has_a_row_for_each_and_asks_nobody(sources, provider, clock):
+    sources.keep([DIRECT, FOREIGN])
+    assert {(row.age_s, row.error) for row in sources.status()} == {(-1, "not asked yet")}
+    assert provider.calls == []
+    await sources.warm()
+    clock.advance(7)
+    assert sources.status() == [
+        Status(f"{idp.ISSUER} {idp.ISSUER}/keys", 7, ""),
+        Status(OTHER, -1, f"the metadata of {OTHER}: it speaks of another issuer"),
+    ]
