@@ -88,6 +88,8 @@ def _message(error: ErrorDetails) -> str:
             return "is required"
         case "extra_forbidden":
             return "unknown field" + did_you_mean(str(error["loc"][-1]), _fields())
+        case "tuple_type":
+            return "Input should be a valid list"
         case "value_error":
             return str(error["ctx"]["error"])
         case _:

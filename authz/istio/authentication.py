@@ -12,7 +12,7 @@ from authz.istio.target import Target, Workload
 API_VERSION = "security.istio.io/v1"
 
 # Istio splits `scope` at spaces by itself; these it would take whole (Istio 1.28 and later split them).
-_SPACE_DELIMITED = ["scp", "scopes"]
+_SPACE_DELIMITED = ("scp", "scopes")
 
 
 def build(aim: Target, workload: Workload) -> list[dict[str, Any]]:
@@ -31,4 +31,4 @@ def build(aim: Target, workload: Workload) -> list[dict[str, Any]]:
 
 def _jwt_rule(one: Authentication) -> dict[str, Any]:
     rule = one.model_dump(by_alias=True, exclude_defaults=True, mode="json")
-    return rule | {"forwardOriginalToken": True, "spaceDelimitedClaims": _SPACE_DELIMITED}
+    return rule | {"forwardOriginalToken": True, "spaceDelimitedClaims": list(_SPACE_DELIMITED)}

@@ -23,8 +23,8 @@ _NO_PROVIDER = 'The mesh has no extension provider "{}" (`authz config mesh` pri
 def problems(rule: APIRule, cluster: Cluster) -> list[Problem]:
     """Everything in the way, in the order of the document."""
     found = [*_gateway(rule, cluster), *of_hosts(rule, cluster), *_services(rule, cluster)]
-    found += [*_authorizers(rule, cluster), *_own_provider(rule, cluster), *_crowded(rule, cluster)]
-    return list(dict.fromkeys(found))
+    found += [*_authorizers(rule, cluster), *_own_provider(rule, cluster)]
+    return list(dict.fromkeys(found or _crowded(rule, cluster)))
 
 
 def of_hosts(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:

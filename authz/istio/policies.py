@@ -13,7 +13,7 @@ from authz.istio.authentication import API_VERSION
 from authz.istio.schema import Authorization, JwtConfig
 from authz.istio.target import Target, Workload
 
-_SCOPE_CLAIMS = ("scp", "scope", "scopes")  # Kyma's: all that are required must stand in one of them
+_SCOPE_CLAIMS = ("scp", "scope", "scopes")  # where Kyma looks
 
 
 def custom(aim: Target, workload: Workload) -> list[dict[str, Any]]:
@@ -54,21 +54,23 @@ def _custom(selector: dict[str, str], provider: str, operations: Iterable[dict[s
         "selector": {"matchLabels": selector},
         "action": "CUSTOM",
         "provider": {"name": provider},
-        "rules": [{"to": [{"operation": operation} for operation in operations]}],
+        "rules": [{"to": _to(operations)}],
     }
 
 
 def _entries(aim: Target, index: int) -> list[dict[str, Any]]:
     """The rule's alternatives, each for the same requests."""
+    tokens = aim.rule.spec.rules[index].tokens
+    return [_entry(aim, index, when) for when in _alternatives(tokens)]
+
+
+def _entry(aim: Target, index: int, when: list[dict[str, Any]]) -> dict[str, Any]:
     rule = aim.rule.spec.rules[index]
     source: dict[str, Any] = {"principals": [aim.cluster.settings.gateway_principal]}
     if rule.tokens:
         source["requestPrincipals"] = [f"{one.issuer}/*" for one in rule.authentications]
-    entry = {
-        "from": [{"source": source}],
-        "to": [{"operation": operation} for operation in _operations(aim, index)],
-    }
-    return [entry | ({"when": when} if when else {}) for when in _alternatives(rule.tokens)]
+    entry: dict[str, Any] = {"from": [{"source": source}], "to": _to(_operations(aim, index))}
+    return entry | ({"when": when} if when else {})
 
 
 def _alternatives(tokens: JwtConfig | None) -> list[list[dict[str, Any]]]:
@@ -78,14 +80,23 @@ def _alternatives(tokens: JwtConfig | None) -> list[list[dict[str, Any]]]:
 
 
 def _conditions(one: Authorization) -> list[list[dict[str, Any]]]:
-    audiences = [_claim("aud", audience) for audience in one.audiences]
-    if not one.required_scopes:
-        return [audiences]
-    return [[*(_claim(name, scope) for scope in one.required_scopes), *audiences] for name in _SCOPE_CLAIMS]
+    """One for each claim that may hold the scopes; all required scopes must stand in the same."""
+    names = _SCOPE_CLAIMS if one.required_scopes else _SCOPE_CLAIMS[:1]
+    return [
+        [
+            *(_claim(name, scope) for scope in one.required_scopes),
+            *(_claim("aud", audience) for audience in one.audiences),
+        ]
+        for name in names
+    ]
 
 
 def _claim(name: str, value: str) -> dict[str, Any]:
     return {"key": f"request.auth.claims[{name}]", "values": [value]}
+
+
+def _to(operations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"operation": operation} for operation in operations]
 
 
 def _operations(aim: Target, index: int) -> list[dict[str, Any]]:

@@ -87,13 +87,19 @@ class JwtConfig(Model):
     """Signed tokens: any of the issuers, and any of the authorizations if there are some."""
 
     authentications: Annotated[Many[Authentication], AfterValidator(syntax.sources)]
-    authorizations: Annotated[Many[Authorization], AfterValidator(syntax.authorizations)] | None = None
+    authorizations: (
+        Annotated[
+            Many[Authorization],
+            AfterValidator(syntax.some("authorizations defined, but no configuration exists")),
+        ]
+        | None
+    ) = None
 
 
 class ExtAuth(Model):
     """Authorizers of our configuration, or extension providers of the mesh."""
 
-    authorizers: Annotated[Many[Text], Field(min_length=1)]
+    authorizers: Annotated[Many[Text], AfterValidator(syntax.some("No authorizers defined"))]
     restrictions: JwtConfig | None = None
 
 
@@ -108,7 +114,7 @@ class Rule(Model):
     """Methods of a path, and who may use them."""
 
     path: Annotated[Path, BeforeValidator(syntax.path)]
-    methods: Annotated[Many[Method], Field(min_length=1)]
+    methods: Annotated[Many[Method], AfterValidator(syntax.some("No methods defined"))]
     service: Service | None = None
     no_auth: bool | None = None
     jwt: JwtConfig | None = None
@@ -158,7 +164,7 @@ class Spec(Model):
     service: Service | None = None
     timeout: Seconds = 180
     cors_policy: CorsPolicy | None = None
-    rules: Annotated[Many[Rule], Field(min_length=1)]
+    rules: Annotated[Many[Rule], AfterValidator(syntax.some("No rules defined"))]
     enforcement: Literal["Workload", "Gateway"] = "Workload"
     ambiguous_paths: Literal["Reject", "Allow"] | None = None
 

@@ -135,11 +135,15 @@ def claims(kind: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
     return check
 
 
-def authorizations(values: tuple[T, ...]) -> tuple[T, ...]:
+def some(message: str) -> Callable[[tuple[T, ...]], tuple[T, ...]]:
     """At least one where the list is written."""
-    if not values:
-        raise ValueError("authorizations defined, but no configuration exists")
-    return values
+
+    def check(values: tuple[T, ...]) -> tuple[T, ...]:
+        if not values:
+            raise ValueError(message)
+        return values
+
+    return check
 
 
 def at_most_one(field: str) -> Callable[[tuple[T, ...]], tuple[T, ...]]:

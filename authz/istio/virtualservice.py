@@ -15,14 +15,14 @@ from authz.istio.target import Target
 
 API_VERSION = "networking.istio.io/v1"
 
-_CORS_HEADERS = [  # Kyma takes away the workload's, so that only spec.corsPolicy speaks
+_CORS_HEADERS = (  # Kyma takes away the workload's, so that only spec.corsPolicy speaks
     "Access-Control-Allow-Origin",
     "Access-Control-Expose-Headers",
     "Access-Control-Allow-Headers",
     "Access-Control-Allow-Credentials",
     "Access-Control-Allow-Methods",
     "Access-Control-Max-Age",
-]
+)
 
 
 def build(aim: Target) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _route(aim: Target, index: int) -> dict[str, Any]:
         "match": [{"method": {"regex": f"^({'|'.join(rule.methods)})$"}, "uri": _uri(rule.path)}],
         "route": [{"destination": _destination(aim, index)}],
         "timeout": f"{rule.timeout or spec.timeout}s",
-        "headers": {"request": _request_headers(aim, rule), "response": {"remove": _CORS_HEADERS}},
+        "headers": {"request": _request_headers(aim, rule), "response": {"remove": list(_CORS_HEADERS)}},
     }
     cors = spec.cors_policy
     return route | {"corsPolicy": _cors(cors)} if cors and cors.allow_origins else route

@@ -1,0 +1,232 @@
+"""The first rule that matches method and path wins: in the route, in the policies, in the authorizer.
+
+Four readings of one list of rules must agree on every request: the definition as it is written here,
+`core.route`, the VirtualService, and the AuthorizationPolicies, the latter two read as Envoy reads them.
+"""
+
+import re
+from string import ascii_letters, digits
+from typing import Any
+
+import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from authz.core import route
+from authz.core.reason import Reason, Refused
+from authz.core.request import Request
+from authz.istio import apirule, cluster, policy, translate
+from authz.istio.problem import Invalid
+
+HOST = "shop.example.com"
+SEGMENT = set(ascii_letters + digits + "-._~%!$&'()+,;:@=")  # what a wildcard of Envoy's takes
+METHODS = ["GET", "POST", "PUT"]
+
+CLUSTER = cluster.parse(
+    yaml.safe_load_all("""
+apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: shop}
+spec: {selector: {app: shop}}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: main, namespace: gateways}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 443}, hosts: ["*"]}]}
+"""),
+    ["ours"],
+)
+
+literals = st.sampled_from(["a", "b", "a.b", "a%20b", ""])
+segments = st.one_of(literals, literals, st.just("{*}"))
+
+
+@st.composite
+def patterns(draw):
+    parts = draw(st.lists(segments, max_size=3))
+    if draw(st.booleans()):
+        parts.insert(draw(st.sampled_from([len(parts), len(parts), 0, len(parts) // 2])), "{**}")
+    return draw(st.sampled_from(["/*", "/" + "/".join(parts), "/" + "/".join(parts)]))
+
+
+def access(index):
+    keys = {"issuer": f"issuer-{index}", "jwksUri": "https://idp.example.com/keys"}
+    return st.sampled_from(
+        [{"noAuth": True}, {"jwt": {"authentications": [keys]}}, {"extAuth": {"authorizers": ["ours"]}}]
+    )
+
+
+@st.composite
+def rules(draw):
+    """APIRules that `parse` takes: a rule that is covered by earlier ones is dropped."""
+    kept: list[dict[str, Any]] = []
+    ambiguous = draw(st.sampled_from(["Allow", "Reject"]))
+    for index in range(draw(st.integers(1, 5))):
+        methods = draw(st.lists(st.sampled_from(METHODS), min_size=1, unique=True))
+        rule = {"path": draw(patterns()), "methods": methods} | draw(access(index))
+        if parsed(ambiguous, [*kept, rule]):
+            kept.append(rule)
+    assume(kept)
+    return kept, parsed(ambiguous, kept)
+
+
+def parsed(ambiguous, rules):
+    spec = {
+        "hosts": [HOST],
+        "gateway": "gateways/main",
+        "service": {"name": "shop", "port": 80},
+        "ambiguousPaths": ambiguous,
+        "rules": rules,
+    }
+    metadata = {"name": "shop", "namespace": "shop"}
+    document = {
+        "apiVersion": "gateway.kyma-project.io/v2",
+        "kind": "APIRule",
+        "metadata": metadata,
+        "spec": spec,
+    }
+    try:
+        return apirule.parse(document)
+    except Invalid:
+        return None
+
+
+odd = [
+    "a[x]",
+    "[",
+    "a;b",
+    ";",
+    "*",
+    "a*",
+    "a%2fb",
+    "a%2Fb",
+    "%5c",
+    "%",
+    "%4",
+    "%zz",
+    "a%20b",
+    "%2e",
+    "%25",
+    "a|b",
+    "c",
+]
+paths = st.lists(st.one_of(literals, literals, st.sampled_from(odd)), max_size=5).map(
+    lambda parts: "/" + "/".join(parts)
+)
+
+
+def near(rule):
+    """A path of the pattern, wildcards filled in, so that most requests meet some rule."""
+    fill = st.sampled_from(["a", "b", "a/b", "", "a.b", "x[y]", "a;b", "a*b", "a%2fb"])
+    parts = rule["path"].replace("/*", "/{**}")[1:].split("/")
+    return st.tuples(*(fill if "{" in part else st.just(part) for part in parts)).map(
+        lambda filled: "/" + "/".join(filled)
+    )
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_route_policies_and_authorizer_choose_the_rule_that_is_first(data):
+    written, rule = data.draw(rules())
+    path = data.draw(st.one_of(paths, *map(near, written)))
+    method = data.draw(st.sampled_from([*METHODS, "DELETE"]))
+    expected = by_definition(rule, written, method, path)
+    *policies, virtual_service = translate.translate(rule, CLUSTER)
+
+    assert by_authorizer(rule, method, path) == expected
+    assert by_virtual_service(virtual_service, method, path) == expected
+    if expected != "ambiguous":  # the gateway has answered by then
+        admitted, asked = by_policies(policies, method, path)
+        assert admitted == ([] if expected is None else [expected])
+        assert asked == (expected is not None and "extAuth" in written[expected])
+
+
+def by_definition(rule, written, method, path):
+    """As the documentation has it."""
+    if rule.spec.ambiguous_paths == "Reject" and not plain(path):
+        return "ambiguous"
+    first = (i for i, one in enumerate(written) if method in one["methods"] and reads(one["path"], path))
+    return next(first, None)
+
+
+def plain(path):
+    """No `//`, no escape of a character that structures a path, nothing but URL characters without `;`."""
+    escaped = {chr(int(code, 16)) for code in re.findall(r"%([0-9A-Fa-f]{2})", path)}
+    literal = set(re.sub(r"%[0-9A-Fa-f]{2}", "", path))
+    return "//" not in path and not escaped & set("/\\.%\0") and literal <= SEGMENT - set("%;") | {"/"}
+
+
+def reads(pattern, path):
+    if pattern.endswith(("/*", "/{**}")) and "{" not in pattern.removesuffix("{**}"):
+        return path.startswith(pattern.rstrip("{*}"))
+    return template(pattern, path)
+
+
+def template(pattern, path):
+    """Envoy's URI template: `{*}` takes one character or more of a segment, `{**}` any number, `/` too."""
+    literal, brace, after = pattern.partition("{")
+    if not brace:
+        return path == literal
+    operator, _, after = after.partition("}")
+    letters = SEGMENT | {"/"} if operator == "**" else SEGMENT
+    rest = path[len(literal) :]
+    most = next((size for size, letter in enumerate(rest) if letter not in letters), len(rest))
+    least = 0 if operator == "**" else 1
+    return path.startswith(literal) and any(template(after, rest[size:]) for size in range(least, most + 1))
+
+
+def by_authorizer(rule, method, path):
+    try:
+        found = route.match(policy.build([rule], {}, CLUSTER), Request(method, HOST, path))
+    except Refused as refused:
+        return {Reason.PATH_AMBIGUOUS: "ambiguous", Reason.RULE_MISSING: None}[refused.reason]
+    return int(found.name.rpartition("/")[2])
+
+
+def by_virtual_service(virtual_service, method, path):
+    """Envoy takes the first route that matches; regular expressions match in full."""
+    routes = virtual_service["spec"]["http"]
+    refusals = sum("directResponse" in one for one in routes)
+    for position, one in enumerate(routes):
+        if all(meets(one["match"][0], {"method": method, "uri": path})):
+            return "ambiguous" if position < refusals else position - refusals
+    return None
+
+
+def meets(match, request):
+    for name, condition in match.items():
+        ((kind, value),) = condition.items()
+        found = request[name]
+        yield {
+            "exact": found == value,
+            "prefix": found.startswith(value),
+            "regex": bool(re.fullmatch(value, found)) if kind == "regex" else False,
+        }[kind]
+
+
+def by_policies(policies, method, path):
+    """The rules whose ALLOW admits the request (given a token that meets it), and whether CUSTOM asks."""
+    entries = [
+        entry for one in policies if one["spec"].get("action") == "ALLOW" for entry in one["spec"]["rules"]
+    ]
+    asking = [
+        entry for one in policies if one["spec"].get("action") == "CUSTOM" for entry in one["spec"]["rules"]
+    ]
+    admitted = [index for index, entry in enumerate(entries) if covers(entry, method, path)]
+    return admitted, any(covers(entry, method, path) for entry in asking)
+
+
+def covers(entry, method, path):
+    return any(
+        method in operation["methods"]
+        and any(istio_path(pattern, path) for pattern in operation["paths"])
+        and not any(istio_path(pattern, path) for pattern in operation.get("notPaths", []))
+        for operation in (to["operation"] for to in entry["to"])
+    )
+
+
+def istio_path(pattern, path):
+    """A template, a prefix or the path itself (Istio, AuthorizationPolicy, Operation)."""
+    if "{" in pattern:
+        return template(pattern, path)
+    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
