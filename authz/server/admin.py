@@ -46,7 +46,8 @@ class Server:
 
     def __init__(self, application: Starlette, address: str) -> None:
         self._address = address
-        self._server = _Quiet(uvicorn.Config(application, log_config=None, lifespan="off"))
+        settings = uvicorn.Config(application, log_config=None, lifespan="off", server_header=False)
+        self._server = _Quiet(settings)
 
     async def start(self) -> None:
         """Raises OSError if the address can not be had."""

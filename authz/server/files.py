@@ -71,9 +71,13 @@ def read(paths: Iterable[Path]) -> Read:
     for file in expand(paths):
         try:
             bodies = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        except yaml.YAMLError as error:
             broken.add(str(file))
-            problems.append(f"{file}: {' '.join(str(error).split())}")
+            problems.append(f"{file}: {config.syntax_error(error)}")
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            broken.add(str(file))
+            problems.append(f"{file}: can not be read: {error}")
             continue
         documents += [Document(str(file), body) for body in bodies if isinstance(body, dict)]
         problems += [

@@ -97,7 +97,7 @@ def serve(path: Path) -> int:
     configure_logging()
     try:
         settings = config.parse(path.read_text(encoding="utf-8"))
-        uvloop.run(_until_signal(Authorizer(path, settings)))
+        uvloop.run(_until_signal(path, settings))
     except (config.Invalid, OSError) as error:
         for line in _lines(path, error):
             _log.error("can not start", problem=line)
@@ -131,7 +131,8 @@ def sources_of(settings: Config) -> tuple[Client, Sources]:
     return client, Sources(client, time.monotonic, refresh)
 
 
-async def _until_signal(authorizer: Authorizer) -> None:
+async def _until_signal(path: Path, settings: Config) -> None:
+    authorizer = Authorizer(path, settings)  # within the loop, to which grpcio's server is bound
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

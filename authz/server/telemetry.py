@@ -9,7 +9,14 @@ from functools import lru_cache
 from typing import Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -20,6 +27,8 @@ from authz.sources.registry import Sources
 LOGGED_MAX_LENGTH = 256  # of any text that a client chose
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series each, which nobody reads
 
 _log = structlog.get_logger()
 

@@ -1,0 +1,62 @@
+"""The admin port."""
+
+import socket
+
+import httpx
+import pytest
+
+from authz import __version__
+from authz.core.decision import Deny
+from authz.core.reason import Reason
+from authz.core.request import Request
+from authz.server import admin
+from authz.server.telemetry import Telemetry
+
+
+def client(ready: bool = True, telemetry: Telemetry | None = None) -> httpx.AsyncClient:
+    application = admin.app(telemetry or Telemetry("none"), lambda: ready)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://admin")
+
+
+@pytest.mark.parametrize(
+    ("ready", "path", "expected"),
+    [
+        (True, "/healthz", (200, "ok\n")),
+        (False, "/healthz", (200, "ok\n")),
+        (True, "/readyz", (200, "ready\n")),
+        (False, "/readyz", (503, "not ready\n")),
+        (True, "/version", (200, f'{{"version":"{__version__}"}}')),
+        (True, "/", (404, "Not Found")),
+    ],
+)
+async def test_probes_are_told_how_it_is(ready, path, expected):
+    async with client(ready) as http:
+        response = await http.get(path)
+    assert (response.status_code, response.text) == expected
+
+
+async def test_metrics_count_by_rule_and_reason():
+    telemetry = Telemetry("none")
+    telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), 0.001)
+    telemetry.loaded(rules=3, problems=1)
+    async with client(telemetry=telemetry) as http:
+        page = (await http.get("/metrics")).text
+    assert 'authz_checks_total{reason="TOKEN_MISSING",rule=""} 1.0' in page
+    assert "authz_policy_rules 3.0" in page
+    assert "authz_policy_problems 1.0" in page
+
+
+async def test_it_listens_and_stops(tmp_path):
+    path = tmp_path / "admin.sock"
+    server = admin.Server(admin.app(Telemetry("none"), lambda: True), f"unix:{path}")
+    await server.start()
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path))) as http:
+        assert (await http.get("http://admin/readyz")).status_code == 200
+    await server.stop()
+
+
+async def test_a_taken_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(OSError, match=f"can not listen on {address}: Address already in use"):
+            await admin.Server(admin.app(Telemetry("none"), lambda: True), address).start()

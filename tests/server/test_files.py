@@ -1,0 +1,155 @@
+"""Files in, policy out."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from authz.server import files
+
+CONFIG = """
+authorizers:
+- name: keycloak
+  accept: [{jwt: {issuer: https://idp.example.com, audiences: [shop]}}]
+  identityHeaders: {x-user: sub}
+"""
+
+
+def apirule(name: str = "shop", host: str = "shop.example.com", **rule: object) -> dict[str, object]:
+    access = rule or {"noAuth": True}
+    return {
+        "apiVersion": "gateway.kyma-project.io/v2",
+        "kind": "APIRule",
+        "metadata": {"name": name, "namespace": "apps"},
+        "spec": {
+            "hosts": [host],
+            "gateway": "istio-system/gateway",
+            "service": {"name": "shop", "port": 80},
+            "rules": [{"path": "/*", "methods": ["GET"], **access}],
+        },
+    }
+
+
+def config_map(text: str = CONFIG) -> dict[str, object]:
+    metadata = {"name": "authz", "namespace": "authz-system"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"authz.yaml": text}}
+
+
+def write(path: Path, *documents: object) -> Path:
+    path.write_text(yaml.safe_dump_all(documents))
+    return path
+
+
+def load(folder: Path, last: files.Loaded | None = None) -> files.Loaded:
+    return files.load(files.read([folder]), last=last)
+
+
+def test_rules_and_configuration_are_found_in_a_folder(tmp_path):
+    write(tmp_path / "a.yaml", apirule(extAuth={"authorizers": ["keycloak"]}))
+    write(tmp_path / "b.yml", config_map(), None)
+    write(tmp_path / "notes.txt", "not read")
+    write(tmp_path / ".hidden.yaml", apirule("hidden", "hidden.example.com"))
+    loaded = load(tmp_path)
+    assert loaded.problems == ()
+    (rule,) = loaded.policy.hosts["shop.example.com"].rules
+    assert rule.checks[0].authorizer.identity_headers == {"x-user": "sub"}
+    assert "x-user" in loaded.policy.identity_headers
+    assert list(loaded.policy.hosts) == ["shop.example.com"]
+
+
+def test_every_mistake_names_its_file_and_path(tmp_path):
+    bad = apirule(noAuth="maybe")
+    write(tmp_path / "a.yaml", bad, [1])
+    (tmp_path / "b.yaml").write_text("a: [\n")
+    write(tmp_path / "c.yaml", config_map("foo: 1"))
+    (tmp_path / "d.yaml").write_bytes(b"\xff\xfe\xfd")
+    problems = [problem.removeprefix(f"{tmp_path}/") for problem in load(tmp_path).problems]
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "a.yaml",
+        "b.yaml",
+        "d.yaml",
+        "c.yaml",
+        "a.yaml",
+    ]
+    assert "c.yaml: data[authz.yaml]: foo: unknown setting" in problems
+    assert "a.yaml: a mapping is expected, not a list" in problems
+    assert any(problem.startswith("a.yaml: spec.rules[0].noAuth: ") for problem in problems)
+    assert any(problem.startswith("b.yaml: line 2, column 1: ") for problem in problems)
+
+
+def test_one_bad_rule_does_not_take_the_others_with_it(tmp_path):
+    write(tmp_path / "a.yaml", apirule("bad", "bad.example.com", noAuth="maybe"))
+    write(tmp_path / "b.yaml", apirule("good", "good.example.com"))
+    assert list(load(tmp_path).policy.hosts) == ["good.example.com"]
+
+
+@pytest.mark.parametrize("text", ["kind: APIRule\nmetadata: {name: shop, namespace: apps}", "a: [\n"])
+def test_a_rule_that_has_become_bad_keeps_its_last_good_version(tmp_path, text):
+    write(tmp_path / "a.yaml", apirule())
+    good = load(tmp_path)
+    (tmp_path / "a.yaml").write_text(text)
+    after = load(tmp_path, good)
+    assert after.policy.hosts == good.policy.hosts
+    assert len(after.problems) >= 1
+    assert load(tmp_path, after).policy.hosts == good.policy.hosts, "and still does at the next look"
+
+
+def test_a_rule_that_was_removed_is_gone(tmp_path):
+    write(tmp_path / "a.yaml", apirule())
+    good = load(tmp_path)
+    (tmp_path / "a.yaml").unlink()
+    assert load(tmp_path, good).policy.hosts == {}
+
+
+def test_two_rules_for_one_host_are_reported_and_one_has_it(tmp_path):
+    write(tmp_path / "a.yaml", apirule("one"), apirule("two"))
+    loaded = load(tmp_path)
+    assert [rule.name for rule in loaded.policy.hosts["shop.example.com"].rules] == ["apps/one/0"]
+    assert [problem for problem in loaded.problems if "occupied by APIRule apps/one" in problem]
+
+
+def test_a_short_host_without_its_gateway_is_reported(tmp_path):
+    write(tmp_path / "a.yaml", apirule(host="shop"))
+    loaded = load(tmp_path)
+    assert loaded.policy.hosts == {}
+    assert "needs its Gateway istio-system/gateway among the files" in loaded.problems[0]
+
+
+def test_a_broken_mesh_is_reported(tmp_path):
+    mesh = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "istio", "namespace": "istio-system"},
+        "data": {"mesh": "a: ["},
+    }
+    write(tmp_path / "a.yaml", apirule(), mesh)
+    loaded = load(tmp_path)
+    assert any("ConfigMap istio-system/istio" in problem for problem in loaded.problems)
+    assert list(loaded.policy.hosts) == ["shop.example.com"]
+
+
+def test_what_stands_in_the_way_of_translation_names_its_file(tmp_path):
+    write(tmp_path / "a.yaml", apirule())
+    resources, problems = files.translate(load(tmp_path))
+    assert resources == []
+    assert f"{tmp_path}/a.yaml: spec.service: Service apps/shop not found" in problems
+
+
+def test_a_rule_becomes_its_resources(tmp_path):
+    meta = {"name": "gateway", "namespace": "istio-system"}
+    gateway = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": meta,
+        "spec": {"servers": [{"port": {"number": 80}, "hosts": ["*.example.com"]}]},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "shop", "namespace": "apps"},
+        "spec": {"selector": {"app": "shop"}},
+    }
+    write(tmp_path / "a.yaml", apirule(), gateway, service)
+    resources, problems = files.translate(load(tmp_path))
+    assert problems == []
+    assert [resource["kind"] for resource in resources] == ["AuthorizationPolicy", "VirtualService"]
