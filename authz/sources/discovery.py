@@ -39,4 +39,6 @@ def parse(document: bytes, issuer: str) -> Metadata:
     jwks_uri = fields.get("jwks_uri")
     if not isinstance(jwks_uri, str) or not jwks_uri:
         raise ValueError("it names no jwks_uri")
+    if issuer.startswith("https:") and not jwks_uri.startswith("https:"):
+        raise ValueError("its jwks_uri is not https, as the issuer is")
     return Metadata(issuer, jwks_uri)

@@ -42,6 +42,8 @@ async def test_some_issuers_can_not_be_asked(provider, issuer):
         ({"issuer": idp.ISSUER}, "no jwks_uri"),
         ({"issuer": idp.ISSUER, "jwks_uri": ""}, "no jwks_uri"),
         ({"issuer": idp.ISSUER, "jwks_uri": [KEYS]}, "no jwks_uri"),
+        ({"issuer": idp.ISSUER, "jwks_uri": "http://localhost/keys"}, "not https"),
+        ({"issuer": idp.ISSUER, "jwks_uri": "/keys"}, "not https"),
         ([], "not a JSON object"),
     ],
 )
@@ -49,6 +51,11 @@ async def test_a_document_of_someone_else_or_without_keys_is_no_answer(provider,
     provider.metadata = fields
     with pytest.raises(Unavailable, match=text):
         await discovery.discover(provider.client, idp.ISSUER)
+
+
+def test_an_issuer_without_tls_may_have_its_keys_there_too():
+    document = json.dumps({"issuer": "http://localhost", "jwks_uri": "http://localhost/keys"}).encode()
+    assert discovery.parse(document, "http://localhost").jwks_uri == "http://localhost/keys"
 
 
 def test_a_name_that_stands_twice_is_refused():
