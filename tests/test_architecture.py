@@ -39,6 +39,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "authlib",
             "betterproto2",
             "cryptography",
+            "envoy",
             "envoy_data_plane",
             "httpx",
             "joserfc",

@@ -15,17 +15,20 @@ def match(policy: Policy, request: Request) -> Rule:
     """Raises Refused: REQUEST_INVALID, HOST_UNKNOWN, PATH_AMBIGUOUS or RULE_MISSING."""
     if not request.method or not request.path.startswith("/"):
         raise Refused(Reason.REQUEST_INVALID)
-    host = _host(policy, request.host)
-    if host.rejects_ambiguous and paths.is_ambiguous(request.path):
+    found = host(policy, request.host)
+    if found.rejects_ambiguous and paths.is_ambiguous(request.path):
         raise Refused(Reason.PATH_AMBIGUOUS)
-    for rule in host.rules:
+    for rule in found.rules:
         if request.method in rule.methods and rule.path.matches(request.path):
             return rule
     raise Refused(Reason.RULE_MISSING)
 
 
-def _host(policy: Policy, authority: str) -> Host:
-    """An exact name beats a wildcard, a longer wildcard a shorter one (as Envoy's virtual hosts)."""
+def host(policy: Policy, authority: str) -> Host:
+    """An exact name beats a wildcard, a longer wildcard a shorter one (as Envoy's virtual hosts).
+
+    Raises Refused: REQUEST_INVALID or HOST_UNKNOWN.
+    """
     if not authority or len(authority) > HOST_MAX_LENGTH:
         raise Refused(Reason.REQUEST_INVALID)
     name = authority.partition(":")[0].lower()

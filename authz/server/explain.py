@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from authz.check import Verified, check
+from authz.core import route
 from authz.core.decision import Allow, Decision
 from authz.core.memo import Memo
 from authz.core.policy import Policy, Rule
+from authz.core.reason import Refused
 from authz.core.request import Request
 from authz.server.files import Loaded
 from authz.server.run import accepts, sources_of
@@ -58,13 +60,18 @@ def render(explanation: Explanation) -> str:
 
 
 def _rules(policy: Policy, request: Request, decision: Decision) -> Iterable[tuple[Rule, str]]:
-    name = request.host.partition(":")[0].lower()
-    host = policy.hosts.get(name) or policy.hosts.get("*." + name.partition(".")[2])
-    for rule in host.rules if host else ():
+    for rule in _of_host(policy, request):
         if rule == decision.rule:
             yield rule, "<- decides"
             return
         yield rule, _misfit(rule, request)
+
+
+def _of_host(policy: Policy, request: Request) -> tuple[Rule, ...]:
+    try:
+        return route.host(policy, request.host).rules
+    except Refused:
+        return ()
 
 
 def _misfit(rule: Rule, request: Request) -> str:

@@ -1,0 +1,138 @@
+"""The command line: verbs, exit codes, and what a person reads."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from authz import example
+from authz.cli import main
+
+SAMPLES = Path(__file__).parent.parent / "config" / "samples"
+
+RULE = """
+apiVersion: gateway.kyma-project.io/v2
+kind: APIRule
+metadata: {name: shop, namespace: apps}
+spec:
+  hosts: [shop.example.com]
+  gateway: istio-system/gateway
+  service: {name: shop, port: 80}
+  rules:
+  - {path: "/public/{**}", methods: [GET], noAuth: true}
+  - {path: "/*", methods: [GET, POST], extAuth: {authorizers: [foreign]}}
+"""
+BAD = RULE.replace("noAuth: true", "noAuth: maybe")
+
+
+@pytest.fixture
+def rule(tmp_path):
+    path = tmp_path / "rule.yaml"
+    path.write_text(RULE)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="authz")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["serve"], ["render"], ["explain"], ["up"], ["token"], ["config"], ["config", "check"]],
+)
+def test_every_verb_teaches_itself(arguments):
+    result = run(*arguments, "--help")
+    assert result.exit_code == 0
+    assert "Usage: authz" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["render"], ["render", "/does/not/exist"], ["serve"], ["explain", SAMPLES]]
+)
+def test_wrong_usage_exits_2(arguments):
+    assert run(*arguments).exit_code == 2
+
+
+def test_the_samples_render_as_istio_resources():
+    result = run("render", SAMPLES)
+    assert (result.exit_code, result.stderr) == (0, "")
+    kinds = {document["kind"] for document in yaml.safe_load_all(result.stdout)}
+    assert kinds == {"VirtualService", "AuthorizationPolicy", "RequestAuthentication"}
+
+
+def test_problems_go_to_stderr_all_at_once_and_nothing_to_stdout(rule):
+    rule.write_text(BAD.replace("port: 80", "port: 0"))
+    result = run("render", rule)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert [line.split(": ")[1] for line in result.stderr.splitlines()] == [
+        "spec.service.port",
+        "spec.rules[0].noAuth",
+    ]
+    assert all(line.startswith(f"{rule}: ") for line in result.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["--url", "http://shop.example.com/public/x"],
+            ["allowed: PUBLIC", "apps/shop/0: GET /public/{**} [public]  <- decides"],
+        ),
+        (
+            ["--url", "https://shop.example.com:8443/x", "-X", "post"],
+            ["refused with 403: AUTHORIZER_ELSEWHERE", "(not for POST)", "[foreign]  <- decides"],
+        ),
+        (["--url", "http://shop.example.com/x"], ["(another path)"]),
+        (["--url", "http://shop.example.com/x", "-X", "PUT"], ["refused with 403: RULE_MISSING"]),
+        (["--url", "http://other.example.com/x"], ["refused with 403: HOST_UNKNOWN"]),
+        (["--url", "http://shop.example.com//x"], ["refused with 400: PATH_AMBIGUOUS"]),
+    ],
+)
+def test_explain_says_which_rule_and_why(rule, arguments, expected):
+    result = run("explain", rule, *arguments)
+    assert result.exit_code == 0, result.stderr
+    for text in expected:
+        assert text in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--url", "/x"], ["--url", "http://h/", "-H", "no colon"]],
+)
+def test_explain_wants_a_url_and_headers_with_a_colon(rule, arguments):
+    assert run("explain", rule, *arguments).exit_code == 2
+
+
+def test_explain_never_prints_a_token(rule):
+    result = run("explain", rule, "--url", "http://shop.example.com/x", "-H", "Authorization: Bearer s3cret")
+    assert "s3cret" not in result.output
+
+
+def test_config_check_reads_the_rules_too(tmp_path, rule):
+    settings = tmp_path / "authz.yaml"
+    settings.write_text("policy: {files: [rule.yaml]}")
+    assert run("config", "check", settings).exit_code == 0
+    rule.write_text(BAD)
+    result = run("config", "check", settings)
+    assert result.exit_code == 1
+    assert "spec.rules[0].noAuth" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lisen: {}", "authz.yaml: lisen: unknown setting, did you mean listen?"),
+        ("policy: {files: [nowhere]}", "nowhere does not exist"),
+    ],
+)
+def test_config_check_reports_mistakes(tmp_path, text, expected):
+    settings = tmp_path / "authz.yaml"
+    settings.write_text(text)
+    result = run("config", "check", settings)
+    assert result.exit_code == 1
+    assert expected in result.stderr
+
+
+def test_config_example_prints_the_example():
+    assert run("config", "example").stdout == example.render()
