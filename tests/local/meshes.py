@@ -14,16 +14,20 @@ AUTHZ = Provider("authz.authz-system.svc.cluster.local", 9191, Address(LOOPBACK,
 
 
 def mesh(certificates: Path = Path("certs"), **changes: Any) -> Mesh:
-    shop = Workload(SHOP, 8000, "apps", {"app": "shop"}, Address(LOOPBACK, 15100), Address(LOOPBACK, 8000))
     small = Mesh(
         gateway=Gateway("istio-system", {"istio": "ingressgateway"}, Address(LOOPBACK, 80)),
         gateway_identity=_identity(certificates, "gateway", GATEWAY),
         sidecar_identity=_identity(certificates, "sidecar", SIDECAR),
         ca=certificates / "ca.pem",
-        workloads=(shop,),
+        workloads=(workload(SHOP, 8000),),
         providers={"authz": AUTHZ},
     )
     return replace(small, **changes)
+
+
+def workload(host: str, port: int, listen: int = 15100, application: int = 8000) -> Workload:
+    labels, sidecar, behind = {"app": "shop"}, Address(LOOPBACK, listen), Address(LOOPBACK, application)
+    return Workload(host, port, "apps", labels, sidecar, behind)
 
 
 def _identity(certificates: Path, name: str, principal: str) -> Identity:
@@ -46,9 +50,9 @@ def to_shop(**fields: Any) -> dict[str, Any]:
 
 
 def policy(*rules: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    selector = {"matchLabels": {"app": "shop"}}
-    return resource("AuthorizationPolicy", "shop", {"selector": selector, "rules": list(rules), **fields})
+    spec = {"selector": {"matchLabels": {"app": "shop"}}, "rules": list(rules), **fields}
+    return resource("AuthorizationPolicy", "shop", spec)
 
 
-def operation(**fields: list[str]) -> dict[str, Any]:
+def operation(**fields: Any) -> dict[str, Any]:
     return {"to": [{"operation": fields}]}

@@ -30,19 +30,21 @@ class Node:
 
     def only(self, *names: str) -> Self:
         """The node itself, if it is a mapping with no fields but these."""
-        if not isinstance(self.value, Mapping):
-            raise Unsupported(f"{self.where}: must be a mapping")
-        for name in self.value:
+        for name in self._mapping():
             if name not in names:
                 raise self.error(name, "not supported by the local gateway")
         return self
 
     def __contains__(self, name: str) -> bool:
-        return name in self.value
+        return name in self._mapping()
 
     def __getitem__(self, name: str) -> "Node":
         """The field as a node; one that is absent is an empty mapping."""
-        return Node(f"{self.where}.{name}", self.value.get(name, {}))
+        return Node(f"{self.where}.{name}", self._mapping().get(name, {}))
+
+    def fields(self) -> tuple[tuple[str, "Node"], ...]:
+        """Every field by its name, sorted as istiod sorts a map."""
+        return tuple((name, self[name]) for name in sorted(self._mapping()))
 
     def nodes(self, name: str) -> tuple["Node", ...]:
         """The items of a list field."""
@@ -54,11 +56,8 @@ class Node:
         return tuple(node.as_text() for node in self.nodes(name))
 
     def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
-        """A map of strings, sorted by key as istiod sorts it."""
-        fields = self._typed(name, dict, {})
-        return tuple(
-            (key, Node(f"{self.where}.{name}.{key}", fields[key]).as_text()) for key in sorted(fields)
-        )
+        """A map of strings."""
+        return tuple((key, value.as_text()) for key, value in self[name].fields())
 
     def text(self, name: str, default: str = "") -> str:
         """A string field."""
@@ -85,8 +84,13 @@ class Node:
             raise Unsupported(f"{self.where}: must be a string")
         return self.value
 
+    def _mapping(self) -> Mapping[str, Any]:
+        if not isinstance(self.value, Mapping):
+            raise Unsupported(f"{self.where}: must be a mapping")
+        return self.value
+
     def _typed(self, name: str, kind: type, default: Any) -> Any:
-        value = self.value.get(name, default)
+        value = self._mapping().get(name, default)
         if not isinstance(value, kind):
             raise self.error(name, f"must be of type {kind.__name__}")
         return value

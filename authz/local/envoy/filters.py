@@ -25,7 +25,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from authz.local.envoy import cors, jwt, rbac
 from authz.local.envoy.clusters import provider_cluster
-from authz.local.envoy.document import Document, Unsupported
+from authz.local.envoy.document import Document
 from authz.local.envoy.mesh import Mesh, Provider
 
 RBAC = "envoy.filters.http.rbac"
@@ -63,14 +63,29 @@ def _custom(documents: Sequence[Document], providers: Mapping[str, Provider]) ->
     """A pair for each provider: rules that only leave a mark, and the question asked where it is left."""
     asked: dict[str, dict[str, Policy]] = {}
     for document in documents:
-        name = document.spec["provider"].only("name").text("name")
+        provider = document.spec["provider"].only("name")
+        name = provider.text("name")
         if name not in providers:
-            raise Unsupported(f"{document.spec['provider'].where}.name: no provider {name!r} in the mesh")
+            raise provider.error("name", f"no provider {name!r} in the mesh")
+        _only_before_authentication(document)
         asked.setdefault(name, {}).update(rbac.policies(document, f"istio-ext-authz-{name}-"))
     for name in sorted(asked):
         shadow = Rbac(action=RbacAction.DENY, policies=asked[name])
         yield _filter(RBAC, RbacFilter(shadow_rules=shadow, shadow_rules_stat_prefix=SHADOW))
         yield _filter("envoy.filters.http.ext_authz", _ext_authz(name, providers[name]))
+
+
+def _only_before_authentication(document: Document) -> None:
+    """Istio's webhook refuses a CUSTOM policy that asks who is calling: nothing has been verified yet."""
+    rules = document.spec.nodes("rules")
+    if not rules:
+        raise document.spec.error("rules", "a CUSTOM policy must have some")
+    for rule in rules:
+        if "from" in rule:
+            raise rule.error("from", "does not go with action CUSTOM")
+        for condition in rule.nodes("when"):
+            if condition.text("key").startswith("request.auth."):
+                raise condition.error("key", "does not go with action CUSTOM")
 
 
 def _ext_authz(name: str, provider: Provider) -> ExtAuthz:

@@ -101,9 +101,8 @@ def _match(node: Node) -> RouteMatch:
 
 
 def _headers(node: Node) -> Iterator[HeaderMatcher]:
-    fields = node["headers"]
-    for name, _ in sorted(fields.value.items()):
-        yield HeaderMatcher(name=name, string_match=matchers.choice(fields[name]))
+    for name, value in node["headers"].fields():
+        yield HeaderMatcher(name=name, string_match=matchers.choice(value))
     for name in ("method", "authority"):
         if name in node:
             yield HeaderMatcher(name=f":{name}", string_match=matchers.choice(node[name]))
