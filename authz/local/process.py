@@ -1,0 +1,110 @@
+"""One program under our care: its lines are read as they come, and it never outlives us.
+
+Linux ends it when we die, however we die; elsewhere it is ended when we stop in good order.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from asyncio.subprocess import Process as Child
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import httpx
+
+from authz.local.problems import Problems
+
+READY_S = 20.0  # two on an ordinary machine; importing Python's modules is most of it
+POLL_S = 0.1
+GRACE_S = 5.0  # Envoy and the authorizer drain in less than a second
+LINES_KEPT = 20  # shown when it fails
+LINE_MAX_BYTES = 1 << 20  # Envoy quotes whole configurations in its complaints
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Process:
+    """A running program. Make one with `start`."""
+
+    def __init__(self, name: str, child: Child, heard: Callable[[str], None]) -> None:
+        self._name = name
+        self._child = child
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._reading = asyncio.create_task(self._read(heard))
+
+    @classmethod
+    async def start(cls, name: str, command: Sequence[str], heard: Callable[[str], None]) -> Self:
+        """Run it. `heard` gets each line that it writes to standard output or error."""
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=PIPE,
+            stderr=STDOUT,
+            limit=LINE_MAX_BYTES,
+            start_new_session=True,  # Ctrl-C is ours to handle: it stops the parts in order
+            preexec_fn=_tied_to(os.getpid()) if sys.platform == "linux" else None,
+        )
+        return cls(name, child, heard)
+
+    async def ready(self, url: str) -> None:
+        """Wait until `url` answers 200. Raises Problems with its last lines if it ends or is late."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            deadline = asyncio.get_running_loop().time() + READY_S
+            while not await _answers(client, url):
+                if self._ended:
+                    raise Problems([f"the {self._name} has ended; its last lines:", *self._lines])
+                if asyncio.get_running_loop().time() > deadline:
+                    late = f"the {self._name} is not ready after {READY_S:.0f} s; its last lines:"
+                    raise Problems([late, *self._lines])
+                await asyncio.sleep(POLL_S)
+
+    async def stop(self) -> None:
+        """Ask it to end, then make it."""
+        if not self._ended:
+            self._child.terminate()
+            try:
+                await asyncio.wait_for(self._child.wait(), GRACE_S)
+            except TimeoutError:
+                self._child.kill()
+                await self._child.wait()
+        await self._reading
+
+    @property
+    def _ended(self) -> bool:
+        return self._child.returncode is not None
+
+    async def _read(self, heard: Callable[[str], None]) -> None:
+        assert self._child.stdout is not None  # noqa: S101  # PIPE was asked for
+        while raw := await _line(self._child.stdout):
+            line = raw.decode("utf-8", "replace").rstrip()
+            self._lines.append(line)
+            heard(line)
+
+
+async def _line(output: asyncio.StreamReader) -> bytes:
+    try:
+        return await output.readline()
+    except ValueError:
+        return b"(a line of more than 1 MiB)\n"
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _tied_to(parent: int) -> Callable[[], None]:
+    """What is called between fork and exec; should the parent be gone by then, nobody sends the signal."""
+    prctl = ctypes.CDLL(None).prctl
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return tie
