@@ -190,12 +190,20 @@ def parse(text: str) -> Config:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise Invalid((("", " ".join(str(error).split())),)) from error
+        raise Invalid((("", syntax_error(error)),)) from error
     try:
         return Config.model_validate({} if document is None else document)
     except ValidationError as error:
         found = {_path(detail["loc"]): _message(detail) for detail in error.errors()}
         raise Invalid(tuple((path, found[path]) for path in found if not _echoes(path, found))) from error
+
+
+def syntax_error(error: yaml.YAMLError) -> str:
+    """Where YAML breaks off and why, in one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def _echoes(path: str, found: Mapping[str, str]) -> bool:
