@@ -1,0 +1,157 @@
+"""`authz serve` as a process: from start to SIGTERM."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import yaml
+
+from authz.server import service
+from tests.server.test_files import apirule
+from tests.server.test_service import ask, outcome
+
+pytestmark = pytest.mark.slow
+
+DEADLINE_S = 20.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Running:
+    """One authorizer in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.grpc, self.admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.config = folder / "authz.yaml"
+        self.rules = folder / "rules.yaml"
+        self.log = folder / "log"
+        self.configure()
+        self.rules.write_text(yaml.safe_dump(apirule()))
+
+    def configure(self, **settings: Any) -> None:
+        listen = {"grpc": self.grpc, "admin": self.admin}
+        base = {"listen": listen, "policy": {"files": ["rules.yaml"]}, "log": {"decisions": "all"}}
+        self.config.write_text(yaml.safe_dump(base | settings))
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "authz", "serve", "--config", str(self.config)]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def check(self, raw: bytes) -> tuple[int, str]:
+        with grpc.insecure_channel(self.grpc) as channel:
+            return outcome(channel.unary_unary(service.METHOD)(raw, timeout=5))
+
+
+@pytest.fixture
+def running(tmp_path) -> Iterator[Running]:
+    one = Running(tmp_path)
+    one.start()
+    eventually(lambda: ready(one))
+    yield one
+    one.process.kill()
+    one.process.wait()
+
+
+def ready(one: Running) -> bool:
+    try:
+        return httpx.get(f"http://{one.admin}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.05)
+
+
+def test_it_answers_and_ends_with_0_on_sigterm(running):
+    assert running.check(ask("/")) == (200, "")
+    assert running.check(ask("/", host="other")) == (403, "HOST_UNKNOWN")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(DEADLINE_S) == 0
+    assert [line["event"] for line in running.lines()][-1] == "draining"
+
+
+def test_a_changed_rule_is_enforced_and_a_bad_one_is_reported(running):
+    running.rules.write_text(yaml.safe_dump(apirule(extAuth={"authorizers": ["nobody"]})))
+    eventually(lambda: running.check(ask("/")) == (403, "AUTHORIZER_ELSEWHERE"))
+    running.rules.write_text("kind: APIRule\nmetadata: {name: shop, namespace: apps}\n")
+    eventually(lambda: any("problem" in line for line in running.lines()))
+    assert running.check(ask("/")) == (403, "AUTHORIZER_ELSEWHERE")
+
+
+def test_a_bad_configuration_keeps_its_last_good_version(running):
+    running.config.write_text("foo: 1")
+    eventually(lambda: any("problems" in line for line in running.lines()))
+    assert running.check(ask("/")) == (200, "")
+    running.configure(log={"decisions": "none"}, sources={"ttl": "1m"})
+    eventually(lambda: running.lines()[-1]["event"] == "policy loaded")
+    assert [line["setting"] for line in running.lines() if "setting" in line] == ["sources"]
+    before = len(running.lines())
+    assert running.check(ask("/")) == (200, "")
+    assert len(running.lines()) == before, "decisions are logged no more"
+
+
+@pytest.mark.parametrize("taken", ["grpc", "admin"])
+def test_a_taken_port_is_named_and_ends_with_1(tmp_path, taken):
+    one = Running(tmp_path)
+    host, _, port = getattr(one, taken).partition(":")
+    with socket.create_server((host, int(port))):
+        one.start()
+        assert one.process.wait(DEADLINE_S) == 1
+    (line,) = one.lines()
+    assert f"can not listen on {host}:{port}" in line["problem"]
+
+
+def test_a_bad_configuration_at_the_start_ends_with_1(tmp_path):
+    one = Running(tmp_path)
+    one.config.write_text("foo: 1\nlisten: {grpc: x}")
+    one.start()
+    assert one.process.wait(DEADLINE_S) == 1
+    assert [line["problem"].removeprefix(str(one.config)) for line in one.lines()] == [
+        ": listen.grpc: an address is HOST:PORT or unix:/path",
+        ": foo: unknown setting",
+    ]
+
+
+def test_it_is_not_ready_while_a_source_is_asked_for_the_first_time(tmp_path):
+    """The first callers would otherwise have to wait for the keys."""
+    one = Running(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        accept = [{"jwt": {"issuer": issuer, "audiences": ["a"]}}]
+        one.configure(authorizers=[{"name": "slow", "accept": accept}], sources={"timeout": "2s"})
+        one.rules.write_text(yaml.safe_dump(apirule(extAuth={"authorizers": ["slow"]})))
+        one.start()
+        eventually(lambda: answers(one))
+        assert httpx.get(f"http://{one.admin}/readyz").status_code == 503
+        eventually(lambda: ready(one))
+        os.kill(one.process.pid, signal.SIGTERM)
+        assert one.process.wait(DEADLINE_S) == 0
+    assert "a source did not answer" in [line["event"] for line in one.lines()]
+
+
+def answers(one: Running) -> bool:
+    try:
+        return httpx.get(f"http://{one.admin}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
