@@ -96,7 +96,8 @@ def _crowded(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
 
 
 def _taken_by_seniors(rule: APIRule, cluster: Cluster) -> dict[target.Pods, str]:
-    seniors = [owner for owner in cluster.owners.values() if owner.seniority < rule.seniority]
+    others = (owner for owner in cluster.owners.values() if owner.key != rule.key)
+    seniors = [other for other in others if other.seniority < rule.seniority]
     return {
         workload.pods: provider
         for senior in seniors

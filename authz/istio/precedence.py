@@ -17,6 +17,8 @@ def covers(general: Path, special: Path) -> bool:
     """True if every path of `special` is also one of `general`."""
     if special.kind is Kind.EXACT:
         return general.matches(special.text)
+    if not _near(general, special):
+        return False
     return not _reach(special, general, lambda one, other: () in one and () not in other)
 
 
@@ -24,7 +26,13 @@ def overlaps(one: Path, other: Path) -> bool:
     """True if some path is one of both."""
     if one.kind is Kind.EXACT:
         return other.matches(one.text)
-    return _reach(one, other, lambda one, other: () in one and () in other)
+    return _near(one, other) and _reach(one, other, lambda one, other: () in one and () in other)
+
+
+def _near(one: Path, other: Path) -> bool:
+    """False for most pairs, at little cost: what stands before the first wildcard differs."""
+    head, start = one.text.partition("{")[0], other.text.partition("{")[0]
+    return head.startswith(start) or start.startswith(head)
 
 
 def _reach(one: Path, other: Path, wanted: Callable[[States, States], bool]) -> bool:

@@ -150,7 +150,9 @@ class CorsPolicy(Model):
     allow_headers: Many[str] = ()
     allow_methods: Many[str] = ()
     expose_headers: Many[str] = ()
-    allow_origins: Many[dict[Literal["exact", "prefix", "regex"], str]] = ()
+    allow_origins: Many[
+        Annotated[dict[Literal["exact", "prefix", "regex"], str], Field(min_length=1, max_length=1)]
+    ] = ()
     allow_credentials: bool | None = None
     max_age: Annotated[int, Field(ge=1)] | None = None
 

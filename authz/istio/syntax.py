@@ -6,7 +6,7 @@ Every function returns the value or raises ValueError with the text that its aut
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from authz.core import path as paths
@@ -15,7 +15,6 @@ from authz.core.path import Kind, Path
 T = TypeVar("T")
 
 HOST_MAX_LENGTH = 255  # RFC 1035 2.3.4
-GATEWAY_MAX_LENGTH = 127  # Kyma's CRD
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _name = re.compile(_LABEL).fullmatch
@@ -67,16 +66,12 @@ def hosts(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def gateway(value: str) -> str:
     """Namespace and name of an Istio Gateway."""
-    if len(value) > GATEWAY_MAX_LENGTH:
-        raise ValueError(f"Gateway may have at most {GATEWAY_MAX_LENGTH} characters")
     return _must(_gateway, value, "Gateway must be in the namespace/name format")
 
 
-def external_gateway(value: object) -> object:
-    """Kyma's way to a gateway of its own making, which is a service of its own."""
-    if value is not None:
-        raise ValueError("externalGateway is not supported: name an Istio Gateway in gateway")
-    return value
+def external_gateway(_: object) -> NoReturn:
+    """Kyma's way to a gateway that it sets up itself."""
+    raise ValueError("externalGateway is not supported: name an Istio Gateway in gateway")
 
 
 def timestamp(value: object) -> object:

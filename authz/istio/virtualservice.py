@@ -4,7 +4,7 @@ Requests that no route wants get 404 from the gateway, and never reach a workloa
 """
 
 from itertools import product
-from typing import Any
+from typing import Any, assert_never
 
 from authz.core import path as paths
 from authz.core.path import Kind, Path
@@ -75,6 +75,8 @@ def _uri(path: Path) -> dict[str, str]:
             return {"prefix": path.text}
         case Kind.TEMPLATE:
             return {"regex": path.regex}
+        case kind:
+            assert_never(kind)
 
 
 def _destination(aim: Target, index: int) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""Host names: completed, owned, and written as policies need them."""
+
+import re
+
+import pytest
+
+from authz.istio import hosts
+from authz.istio.hosts import Gateway
+
+
+@pytest.mark.parametrize(
+    ("servers", "domain"),
+    [
+        ((), ""),
+        ((("*.example.com",),), "example.com"),
+        ((("*.example.com",), ("gateways/*.example.com",)), "example.com"),
+        ((("*.example.com", "*.example.org"),), ""),
+        ((("*.example.com",), ("*.example.org",)), ""),
+        ((("shop.example.com",),), ""),
+        ((("*",),), ""),
+    ],
+)
+def test_a_short_host_needs_a_gateway_of_one_domain(servers, domain):
+    assert Gateway(hosts=servers).domain == domain
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("a.example.com", ["a.example.com", "a.example.com:*"]),
+        ("*.example.com", ["*.example.com", "*.example.com:80", "*.example.com:443", "*.example.com:8443"]),
+    ],
+)
+def test_policies_name_a_host_with_and_without_a_port(host, expected):
+    assert hosts.authorities(host, [8443]) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "others", "expected"),
+    [
+        ("a.example.com", ["b.a.example.com"], []),
+        (
+            "*.example.com",
+            ["*.example.com", "a.example.com", "*.a.example.com"],
+            ["a.example.com", "*.a.example.com"],
+        ),
+        ("*.example.com", ["example.com", "badexample.com", "*.com"], []),
+    ],
+)
+def test_a_wildcard_takes_in_what_ends_like_it(host, others, expected):
+    assert hosts.below(host, others) == expected
+
+
+@pytest.mark.parametrize("ports", [(), (8443,), (8, 4, 44, 65535, 8080)])
+def test_every_port_is_either_named_or_refused(ports):
+    refused = re.compile(hosts.other_ports(ports)).fullmatch
+    named = {"80", "443", *map(str, ports)}
+    for port in ["", "x", "0", "080", "44x", *map(str, range(65536))]:
+        assert bool(refused(f"a.example.com:{port}")) is (port not in named)
+    assert not refused("a.example.com")
