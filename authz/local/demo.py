@@ -1,0 +1,74 @@
+"""The demonstration: a whole laptop, every case of the table through its gateway, and a verdict.
+
+Nothing is pretended: real Envoys, real tokens, real sockets.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from authz.local import ports, raw
+from authz.local.cases import STAGES, Case, Stage, why
+from authz.local.forged import Wallet
+from authz.local.laptop import Laptop
+from authz.local.problems import Problems
+from authz.local.raw import Answer
+from authz.local.up import SAMPLES
+
+WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case and what came of it."""
+
+    stage: Stage
+    case: Case
+    answer: Answer
+
+    @property
+    def faults(self) -> list[str]:
+        """None if the case holds."""
+        return self.case.faults(self.answer)
+
+
+def run() -> int:
+    """Print the table as it happens. 0 only if every case holds."""
+    try:
+        return asyncio.run(_print())
+    except Problems as problems:
+        print(*problems.messages, sep="\n")
+        return 1
+
+
+async def outcomes() -> AsyncIterator[Outcome]:
+    """All stages on one laptop, in order."""
+    async with Laptop([SAMPLES], ports.free_offset()) as laptop:
+        wallet = Wallet(laptop.issuer)
+        for stage in STAGES:
+            await stage.act(laptop)
+            for case in stage.cases:
+                answer = await raw.ask(laptop.ports.gateway, case.method, case.path, case.lines(wallet))
+                yield Outcome(stage, case, answer)
+
+
+async def _print() -> int:
+    bad, title, count = 0, "", 0
+    async for outcome in outcomes():
+        if outcome.stage.title != title:
+            title = outcome.stage.title
+            print(f"\n{title}")
+        print(row(outcome), flush=True)
+        bad += bool(outcome.faults)
+        count += 1
+    print(f"\n{count - bad} of {count} as expected")
+    return 1 if bad else 0
+
+
+def row(outcome: Outcome) -> str:
+    """Request, expected, got, reason."""
+    case, answer = outcome.case, outcome.answer
+    verdict = "ok " if not outcome.faults else "BAD"
+    asked = f"{case.method} {case.target}"
+    told = "; ".join(outcome.faults) or why(answer)
+    return f"  {verdict} {case.name:<{WIDTH}} {asked:<{WIDTH}} {case.status} {answer.status}  {told}".rstrip()
