@@ -6,22 +6,24 @@ The one await is asking a source for a key. Nothing here knows Envoy, sockets or
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from authz.core import authorize, claims, jwt, route, token
+from authz.core import authorize, claims, identity, jwt, route, token
+from authz.core.claims import Claims
 from authz.core.decision import Decision, Deny
-from authz.core.identity import Identity
 from authz.core.jwt import Jws
 from authz.core.memo import Memo
-from authz.core.policy import Authorizer, Policy, Rule
+from authz.core.policy import Accept, Authorizer, Policy, Rule
 from authz.core.reason import Reason, Refused, Unavailable
 from authz.core.request import Request
-from authz.sources.registry import Sources
+from authz.core.token import Token
+from authz.sources import Sources
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A token whose signature was good under the key named `key`."""
+    """A token whose signature was good under the key named `key`: timeless, so it may be remembered."""
 
     jws: Jws
+    claims: Claims
     key: str
 
 
@@ -46,24 +48,34 @@ async def _pass(
     """All checks of the rule; the headers of the first that sets one stand."""
     headers: dict[str, str] = {}
     for question in rule.checks:
-        identity = await _identify(question.authorizer, request, sources, memo, now)
-        authorize.require(identity, question.any_of)
-        headers = identity.headers(question.authorizer.identity_headers) | headers
+        caller = await _identify(question.authorizer, request, sources, memo, now)
+        authorize.require(caller, question.any_of)
+        headers = identity.headers(caller, question.authorizer.identity_headers) | headers
     return headers
 
 
 async def _identify(
     authorizer: Authorizer, request: Request, sources: Sources, memo: Memo[Verified], now: float
-) -> Identity:
+) -> Claims:
     presented, accepted = token.first(authorizer, request)
     digest = presented.digest
     known = memo.get(digest)
     jws = known.jws if known else jwt.parse(presented)
     accept = claims.issuer(jws, accepted)
+    verified = await _verify(presented, jws, accept, sources, known)
+    if verified is not known:
+        memo.put(digest, verified)
+    claims.check(verified.claims, accept, now)
+    return verified.claims
+
+
+async def _verify(
+    presented: Token, jws: Jws, accept: Accept, sources: Sources, known: Verified | None
+) -> Verified:
+    """What is known holds only while its key is one of the issuer's."""
     keys = sources.jwks(accept)
     key = keys.find(jws.kid, jws.algorithm) or await keys.key(jws.kid, jws.algorithm)
-    if known is None or known.key != key.identity:
-        jwt.verify(presented, jws.algorithm, key)
-        memo.put(digest, Verified(jws, key.identity))
-    claims.check(jws, accept, now)
-    return Identity(jws.claims)
+    if known is not None and known.key == key.identity:
+        return known
+    jwt.verify(presented, jws.algorithm, key)
+    return Verified(jws, claims.read(jws), key.identity)

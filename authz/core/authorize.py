@@ -6,9 +6,8 @@ Scopes and audiences mean what they mean in Istio's policies for the same rule.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from authz.core.claims import audiences_of
+from authz.core.claims import Claims
 from authz.core.decision import Allow
-from authz.core.identity import Identity
 from authz.core.policy import Policy, Requirement, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
@@ -17,15 +16,14 @@ from authz.core.request import Request
 _SCOPE_CLAIMS = ("scp", "scope", "scopes")
 
 
-def require(identity: Identity, any_of: tuple[Requirement, ...]) -> None:
+def require(claims: Claims, any_of: tuple[Requirement, ...]) -> None:
     """Raises Refused: SCOPE_MISSING with the scopes that would do, or AUDIENCE_MISMATCH."""
     if not any_of:
         return
-    audiences = set(audiences_of(identity.claims))
-    addressed = [one for one in any_of if one.audiences <= audiences]
+    addressed = [one for one in any_of if one.audiences <= claims.audiences]
     if not addressed:
         raise Refused(Reason.AUDIENCE_MISMATCH)
-    if not any(_has_scopes(identity.claims, one.scopes) for one in addressed):
+    if not any(_has_scopes(claims.all, one.scopes) for one in addressed):
         raise Refused(Reason.SCOPE_MISSING, tuple(sorted(addressed[0].scopes)))
 
 

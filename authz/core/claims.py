@@ -1,9 +1,10 @@
-"""What a verified token claims, judged at `now` on every request (RFC 7519 4.1, RFC 9068, RFC 8725).
+"""What a token claims (RFC 7519 4.1, RFC 9068, RFC 8725): read once, judged at `now` on every request.
 
-Nothing here is remembered: no cache can make an expired token valid.
+Reading does not depend on the time and may be remembered; no cache can make an expired token valid.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from authz.core.jwt import Jws
@@ -14,8 +15,19 @@ from authz.core.reason import Reason, Refused
 _ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt"})
 _OTHER_TYPES = frozenset({"id", "refresh", "offline", "logout"})  # Keycloak's claim `typ`
 _ID_TOKEN_CLAIMS = frozenset({"at_hash", "c_hash"})  # OpenID Connect Core 3.1.3.6, 3.3.2.11
-_SECONDS_MAX = 2**53  # the integers all JSON readers agree on (RFC 8259 6); 285 million years
 _LOGOUT_CLAIM = "events"  # OpenID Connect Back-Channel Logout 2.4, RFC 8417 2.2
+
+_SECONDS_MAX = 2**53  # the integers all JSON readers agree on (RFC 8259 6); 285 million years
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """An access token's claims with the types they must have. Times are seconds since the epoch."""
+
+    audiences: frozenset[str]
+    starts: float
+    expires: float
+    all: Mapping[str, Any] = field(repr=False)
 
 
 def issuer(jws: Jws, accepted: tuple[Jwt, ...]) -> Jwt:
@@ -31,24 +43,27 @@ def issuer(jws: Jws, accepted: tuple[Jwt, ...]) -> Jwt:
     raise Refused(Reason.ISSUER_UNKNOWN)
 
 
-def check(jws: Jws, accept: Jwt, now: float) -> None:
-    """Raises Refused with the first fault: kind, subject, time, audience. The issuer was chosen by name."""
+def read(jws: Jws) -> Claims:
+    """Raises Refused: TOKEN_KIND for other tokens than access tokens, or CLAIMS_MALFORMED.
+
+    `sub` and `exp` are required; `starts` is the later of `nbf` and `iat`.
+    """
+    claims = jws.claims
     _check_kind(jws)
-    if not isinstance(jws.claims.get("sub"), str) or not jws.claims["sub"]:
+    if not isinstance(claims.get("sub"), str) or not claims["sub"] or "exp" not in claims:
         raise Refused(Reason.CLAIMS_MALFORMED)
-    _check_time(jws.claims, now, accept.leeway_s)
-    audiences = audiences_of(jws.claims)
-    if accept.audiences and accept.audiences.isdisjoint(audiences):
+    starts = max(_seconds(claims.get(name, 0)) for name in ("nbf", "iat"))
+    return Claims(_audiences(claims.get("aud", [])), starts, _seconds(claims["exp"]), claims)
+
+
+def check(claims: Claims, accept: Jwt, now: float) -> None:
+    """Raises Refused: TOKEN_EXPIRED, TOKEN_NOT_YET_VALID or AUDIENCE_MISMATCH."""
+    if now >= claims.expires + accept.leeway_s:
+        raise Refused(Reason.TOKEN_EXPIRED)
+    if now < claims.starts - accept.leeway_s:
+        raise Refused(Reason.TOKEN_NOT_YET_VALID)
+    if accept.audiences and accept.audiences.isdisjoint(claims.audiences):
         raise Refused(Reason.AUDIENCE_MISMATCH)
-
-
-def audiences_of(claims: Mapping[str, Any]) -> list[str]:
-    """RFC 7519 4.1.3: a string or a list of strings. Raises Refused(CLAIMS_MALFORMED) otherwise."""
-    value = claims.get("aud", [])
-    audiences = [value] if isinstance(value, str) else value
-    if not isinstance(audiences, list) or not all(isinstance(audience, str) for audience in audiences):
-        raise Refused(Reason.CLAIMS_MALFORMED)
-    return audiences
 
 
 def _check_kind(jws: Jws) -> None:
@@ -64,25 +79,18 @@ def _check_kind(jws: Jws) -> None:
         raise Refused(Reason.TOKEN_KIND)
 
 
-def _check_time(claims: Mapping[str, Any], now: float, leeway_s: float) -> None:
-    expires = _seconds(claims, "exp")
-    if expires is None:
+def _audiences(value: Any) -> frozenset[str]:
+    """RFC 7519 4.1.3: a string or a list of strings."""
+    audiences = [value] if isinstance(value, str) else value
+    if not isinstance(audiences, list) or not all(isinstance(audience, str) for audience in audiences):
         raise Refused(Reason.CLAIMS_MALFORMED)
-    if now >= expires + leeway_s:
-        raise Refused(Reason.TOKEN_EXPIRED)
-    for name in ("nbf", "iat"):
-        starts = _seconds(claims, name)
-        if starts is not None and now < starts - leeway_s:
-            raise Refused(Reason.TOKEN_NOT_YET_VALID)
+    return frozenset(audiences)
 
 
-def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
-    """A NumericDate (RFC 7519 2), or None if the claim is absent."""
-    value = claims.get(name)
-    if value is None and name not in claims:
-        return None
+def _seconds(value: Any) -> float:
+    """A NumericDate (RFC 7519 2). Infinity, and integers that no float can hold, are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(Reason.CLAIMS_MALFORMED)
-    if not -_SECONDS_MAX < value < _SECONDS_MAX:  # also infinity, and integers no float can hold
+    if not -_SECONDS_MAX < value < _SECONDS_MAX:
         raise Refused(Reason.CLAIMS_MALFORMED)
-    return value
+    return float(value)

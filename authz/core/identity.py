@@ -5,31 +5,24 @@ A claim that can not become one header value without changing its meaning is ref
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from authz.core.claims import Claims
 from authz.core.reason import Reason, Refused
 
 HEADER_MAX_LENGTH = 8_192  # Envoy's limit for all headers together is 60 KiB
 
-_unprintable = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]").search  # RFC 9110 5.5, and broken Unicode
-_blank_ends = re.compile(r"^[ \t]|[ \t]$").search
+_unusable = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\A | \Z").search  # RFC 9110 5.5, and broken Unicode
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A verified caller. Not printed, for claims are personal."""
-
-    claims: Mapping[str, Any] = field(repr=False)
-
-    def headers(self, names: Mapping[str, str]) -> dict[str, str]:
-        """Header name to value, for each claim that is there. Raises Refused(IDENTITY_UNUSABLE)."""
-        return {header: _value(self.claims[claim]) for header, claim in names.items() if claim in self.claims}
+def headers(claims: Claims, names: Mapping[str, str]) -> dict[str, str]:
+    """Header name to value, for each claim that is there. Raises Refused(IDENTITY_UNUSABLE)."""
+    return {header: _value(claims.all[claim]) for header, claim in names.items() if claim in claims.all}
 
 
 def _value(claim: Any) -> str:
     text = ",".join(map(_item, claim)) if isinstance(claim, list) else _scalar(claim)
-    if len(text) > HEADER_MAX_LENGTH or _unprintable(text) or _blank_ends(text):
+    if len(text) > HEADER_MAX_LENGTH or _unusable(text):
         raise Refused(Reason.IDENTITY_UNUSABLE)
     return text
 

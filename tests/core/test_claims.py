@@ -100,7 +100,7 @@ def test_issuer_and_algorithm_are_compared_to_the_letter(issuer, algorithm, expe
 
 def judged(jws: Jws, accept: Jwt) -> Reason | None:
     try:
-        claims.check(jws, accept, NOW)
+        claims.check(claims.read(jws), accept, NOW)
     except Refused as refused:
         return refused.reason
     return None
