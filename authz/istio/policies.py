@@ -117,11 +117,8 @@ def _operation(aim: Target, methods: list[str], path: Path, earlier: tuple[str, 
 
 
 def _hosts(aim: Target) -> dict[str, Any]:
-    """A wildcard leaves out the more specific hosts that other APIRules serve."""
-    others = [host for host, owner in aim.cluster.owners.items() if owner.key != aim.rule.key]
-    spared = sorted({other for host in aim.hosts for other in hosts.below(host, others)})
     own = {"hosts": _authorities(aim, aim.hosts)}
-    return own | ({"notHosts": _authorities(aim, spared)} if spared else {})
+    return own | ({"notHosts": _authorities(aim, aim.spared)} if aim.spared else {})
 
 
 def _authorities(aim: Target, names: Iterable[str]) -> list[str]:

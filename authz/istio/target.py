@@ -35,10 +35,11 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the emitted objects are made of."""
+    """What the emitted objects are made of. `spared` are others' hosts below a wildcard of its own."""
 
     rule: APIRule
     hosts: tuple[str, ...]
+    spared: tuple[str, ...]
     workloads: tuple[Workload, ...]
     cluster: Cluster
 
@@ -51,7 +52,9 @@ class Target:
 def find(rule: APIRule, cluster: Cluster) -> Target:
     """Of an APIRule without obstacles."""
     names = tuple(dict.fromkeys(hosts.full(rule, cluster.gateways)))
-    return Target(rule, names, workloads(rule, cluster), cluster)
+    others = [host for host, owner in cluster.owners.items() if owner.key != rule.key]
+    spared = {other for name in names for other in hosts.below(name, others)}
+    return Target(rule, names, tuple(sorted(spared)), workloads(rule, cluster), cluster)
 
 
 def workloads(rule: APIRule, cluster: Cluster) -> tuple[Workload, ...]:
