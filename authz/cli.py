@@ -187,6 +187,7 @@ def _headers(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _fail_on(problems: Iterable[str]) -> None:
+    """Go on only if there are none."""
     found = list(problems)
     for problem in found:
         click.echo(problem, err=True)

@@ -41,6 +41,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "cryptography",
             "envoy",
             "envoy_data_plane",
+            "h11",
             "httpx",
             "joserfc",
             "starlette",

@@ -134,5 +134,19 @@ def test_config_check_reports_mistakes(tmp_path, text, expected):
     assert expected in result.stderr
 
 
+def test_without_a_laptop_there_is_no_token():
+    result = run("token", "--port-offset", 20_000)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "start `authz up` first" in result.stderr
+
+
+def test_the_samples_render_as_envoy_configuration():
+    result = run("render", SAMPLES, "--target", "envoy")
+    assert (result.exit_code, result.stderr) == (0, "")
+    gateway, sidecar = yaml.safe_load_all(result.stdout)
+    assert gateway["static_resources"]["listeners"]
+    assert sidecar["static_resources"]["listeners"]
+
+
 def test_config_example_prints_the_example():
     assert run("config", "example").stdout == example.render()
