@@ -61,12 +61,12 @@ class Process:
                     raise Problems([late, *self._lines])
                 await asyncio.sleep(POLL_S)
 
-    async def stop(self) -> None:
-        """Ask it to end, then make it."""
+    async def stop(self, grace_s: float = GRACE_S) -> None:
+        """Ask it to end, and make it if it has not within `grace_s`."""
         if not self._ended:
             self._child.terminate()
             try:
-                await asyncio.wait_for(self._child.wait(), GRACE_S)
+                await asyncio.wait_for(self._child.wait(), grace_s)
             except TimeoutError:
                 self._child.kill()
                 await self._child.wait()
