@@ -128,9 +128,14 @@ def token(scope: str, audience: str, subject: str, expired: bool, port_offset: i
     """Print an access token from the identity provider of a running `authz up`."""
     from authz.local import token as tokens
 
-    click.echo(
-        tokens.mint(scope=scope, audience=audience, subject=subject, expired=expired, port_offset=port_offset)
-    )
+    try:
+        minted = tokens.mint(
+            scope=scope, audience=audience, subject=subject, expired=expired, port_offset=port_offset
+        )
+    except tokens.Absent as absent:
+        _fail_on([str(absent)])
+    else:
+        click.echo(minted)
 
 
 @main.group()
