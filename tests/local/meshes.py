@@ -56,3 +56,14 @@ def policy(*rules: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 def operation(**fields: Any) -> dict[str, Any]:
     return {"to": [{"operation": fields}]}
+
+
+def around(resources: list[dict[str, Any]], certificates: Path = Path("certs")) -> Mesh:
+    """A mesh with whatever the resources ask for."""
+    specs = [each["spec"] for each in resources]
+    routes = [route for spec in specs for http in spec.get("http", ()) for route in http.get("route", ())]
+    targets = {(route["destination"]["host"], route["destination"]["port"]["number"]) for route in routes}
+    ports = enumerate(sorted(targets), start=15100)
+    workloads = tuple(workload(host, port, listen) for listen, (host, port) in ports)
+    providers = {spec["provider"]["name"]: AUTHZ for spec in specs if "provider" in spec}
+    return mesh(certificates, workloads=workloads, providers=providers)

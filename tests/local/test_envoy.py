@@ -12,6 +12,7 @@ from authz.local.envoy import document, filters, jwt, matchers, rbac
 from authz.local.envoy.bootstrap import as_json
 from tests.local.meshes import (
     AUTHZ,
+    around,
     mesh,
     operation,
     policy,
@@ -92,8 +93,8 @@ def names(chain):
     return [each.name.removeprefix("envoy.filters.http.") for each in chain]
 
 
-def configs(resources, around):
-    return [as_json(each)["typed_config"] for each in filters.chain(document.read(resources), around)]
+def configs(resources, within):
+    return [as_json(each)["typed_config"] for each in filters.chain(document.read(resources), within)]
 
 
 CUSTOM = policy(operation(hosts=["a"]), action="CUSTOM", provider={"name": "authz"})
@@ -343,12 +344,3 @@ def test_a_dry_run_is_refused():
 def test_all_that_the_translation_emits_is_compiled(golden):
     emitted = list(yaml.safe_load_all(golden.read_text()))
     assert envoy.compile(emitted, around(emitted))
-
-
-def around(resources):
-    """A mesh with whatever the resources ask for."""
-    specs = [each["spec"] for each in resources]
-    routes = [route for spec in specs for http in spec.get("http", ()) for route in http.get("route", ())]
-    targets = {(route["destination"]["host"], route["destination"]["port"]["number"]) for route in routes}
-    providers = {spec["provider"]["name"]: AUTHZ for spec in specs if "provider" in spec}
-    return mesh(workloads=tuple(workload(*target) for target in sorted(targets)), providers=providers)
