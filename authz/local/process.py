@@ -82,6 +82,7 @@ class Process:
             line = raw.decode("utf-8", "replace").rstrip()
             self._lines.append(line)
             heard(line)
+        heard("has ended")
 
 
 async def _line(output: asyncio.StreamReader) -> bytes:

@@ -30,7 +30,7 @@ def run(sources: Sequence[Path], offset: int = 0) -> int:
     return 0
 
 
-def envoy_configuration(resources: Sequence[dict[str, Any]], loaded: files.Loaded) -> list[dict[str, Any]]:
+def envoy_configuration(resources: Sequence[plan.Resource], loaded: files.Loaded) -> list[dict[str, Any]]:
     """What the gateway and the sidecar would be told, each as one static configuration."""
     made = Plan((), loaded, tuple(resources))
     ports, places = Ports(), plan.numbered(made.backends, {})
