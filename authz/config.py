@@ -130,7 +130,7 @@ class Jwt(_Section):
     """Where the keys are; discovered from the issuer (OpenID Connect Discovery) if empty."""
     algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(sorted(ALGORITHMS))
     """Signature algorithms to accept."""
-    leeway: Duration = "30s"  # type: ignore[assignment]
+    leeway: Duration = "60s"  # type: ignore[assignment]
     """Tolerance for clocks that differ."""
 
     def model_post_init(self, _: object) -> None:

@@ -23,7 +23,7 @@ _STRANGER = RSAKey.generate_key(2048, {"kid": "rsa"})
 
 KEYS: dict[str, Any] = {"RS256": _RSA, "PS256": _RSA, "RS384": _RSA, "ES256": _EC, "EdDSA": _ED}
 
-ACCEPT = Jwt(issuer=ISSUER, audiences=frozenset({AUDIENCE}))
+ACCEPT = Jwt(issuer=ISSUER, audiences=frozenset({AUDIENCE}), leeway_s=30)
 AUTHORIZER = Authorizer("keycloak", (ACCEPT,), {"x-auth-subject": "sub", "x-auth-email": "email"})
 
 CLAIMS: dict[str, Any] = {

@@ -45,7 +45,7 @@ class Jwt:
     audiences: frozenset[str] = frozenset()
     algorithms: frozenset[str] = ALGORITHMS
     location: Location = BEARER
-    leeway_s: float = 30.0
+    leeway_s: float = 60.0  # as much as Envoy gives by default
 
 
 Accept = Jwt

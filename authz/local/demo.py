@@ -4,6 +4,7 @@ Nothing is pretended: real Envoys, real tokens, real sockets.
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ from authz.local.problems import Problems
 from authz.local.raw import Answer
 from authz.local.up import SAMPLES
 
-WIDTH = 40
+ROW = "  {:<4}{:<41}{:<47}{:>8}  {:>3}  {}"
+HEADINGS = ROW.format("", "what is tried", "request", "expected", "got", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,11 @@ async def outcomes() -> AsyncIterator[Outcome]:
 
 async def _print() -> int:
     bad, title, count = 0, "", 0
+    print("Starting two Envoys, an authorizer, an identity provider and a workload", flush=True)
     async for outcome in outcomes():
         if outcome.stage.title != title:
             title = outcome.stage.title
-            print(f"\n{title}")
+            print(f"\n{title}\n{HEADINGS}")
         print(row(outcome), flush=True)
         bad += bool(outcome.faults)
         count += 1
@@ -68,7 +71,11 @@ async def _print() -> int:
 def row(outcome: Outcome) -> str:
     """Request, expected, got, reason."""
     case, answer = outcome.case, outcome.answer
-    verdict = "ok " if not outcome.faults else "BAD"
+    told = "; ".join(outcome.faults) or why(answer) or "passes" * (answer.status == 200)
     asked = f"{case.method} {case.target}"
-    told = "; ".join(outcome.faults) or why(answer)
-    return f"  {verdict} {case.name:<{WIDTH}} {asked:<{WIDTH}} {case.status} {answer.status}  {told}".rstrip()
+    verdict = "BAD" if outcome.faults else "ok"
+    return ROW.format(verdict, case.name, asked, case.status, answer.status, told).rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(run())
