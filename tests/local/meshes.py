@@ -58,6 +58,14 @@ def operation(**fields: Any) -> dict[str, Any]:
     return {"to": [{"operation": fields}]}
 
 
+def source(**fields: Any) -> dict[str, Any]:
+    return {"from": [{"source": fields}]}
+
+
+def when(key: str, **fields: Any) -> dict[str, Any]:
+    return {"when": [{"key": key, **fields}]}
+
+
 def around(resources: list[dict[str, Any]], certificates: Path = Path("certs")) -> Mesh:
     """A mesh with whatever the resources ask for."""
     specs = [each["spec"] for each in resources]

@@ -1,4 +1,4 @@
-"""The Envoy compiler without an Envoy: Istio's pattern language, selection, and what is refused by name."""
+"""The Envoy compiler without an Envoy: which filters a proxy has, in which order, with which tokens."""
 
 from pathlib import Path
 
@@ -8,85 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import KeySet
 
 from authz.local import envoy
-from authz.local.envoy import document, filters, jwt, matchers, rbac
+from authz.local.envoy import document, filters, jwt
 from authz.local.envoy.bootstrap import as_json
-from tests.local.meshes import (
-    AUTHZ,
-    around,
-    mesh,
-    operation,
-    policy,
-    resource,
-    to_shop,
-    virtual_service,
-    workload,
-)
+from tests.local.meshes import AUTHZ, around, mesh, operation, policy, resource, when, workload
 
 GOLDEN = Path(__file__).parent.parent / "istio" / "golden"
-
-
-def regex(pattern):
-    return {"safe_regex": {"regex": pattern}}
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("/a", {"exact": "/a"}),
-        ("/a/*", {"prefix": "/a/"}),
-        ("*.png", {"suffix": ".png"}),
-        ("*", regex(".+")),
-        ("/a*b", {"exact": "/a*b"}),
-    ],
-)
-def test_a_star_means_something_at_an_end_only(pattern, expected):
-    assert as_json(matchers.text(pattern)) == expected
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("td/ns/a/sa/b", {"exact": "spiffe://td/ns/a/sa/b"}),
-        ("td/ns/a/*", {"prefix": "spiffe://td/ns/a/"}),
-        ("*/sa/b.c", regex(r"spiffe://.*/sa/b\.c")),
-        ("*", regex(".+")),
-    ],
-)
-def test_a_principal_is_a_spiffe_uri_without_its_scheme(pattern, expected):
-    assert as_json(matchers.spiffe(pattern)) == expected
-
-
-@pytest.mark.parametrize(
-    ("pattern", "template"),
-    [("/a/{*}/b", "/a/*/b"), ("/a/{**}", "/a/**"), ("/{*}/b/{**}", "/*/b/**")],
-)
-def test_a_path_with_braces_is_a_template(pattern, template):
-    assert as_json(matchers.path(pattern))["uri_template"]["typed_config"]["path_template"] == template
-
-
-@pytest.mark.parametrize(
-    ("caller", "issuer", "subject"),
-    [
-        ("http://idp/*", {"exact": "http://idp"}, regex(".+")),
-        ("http://idp/a", {"exact": "http://idp"}, {"exact": "a"}),
-        ("http://idp/a*", {"exact": "http://idp"}, {"prefix": "a"}),
-        ("*/a", regex(".+"), {"exact": "a"}),
-        ("*idp/a", {"suffix": "idp"}, {"exact": "a"}),
-        ("*", regex(".+"), regex(".+")),
-        ("*a", regex(".+"), {"suffix": "a"}),
-        ("http*", {"prefix": "http"}, regex(".+")),
-    ],
-)
-def test_a_request_principal_is_split_at_its_last_slash(caller, issuer, subject):
-    [rule] = policies(policy({"from": [{"source": {"requestPrincipals": [caller]}}]}))
-    both = rule["principals"][0]["and_ids"]["ids"][0]["and_ids"]["ids"]
-    values = [each["sourced_metadata"]["metadata_matcher"]["value"]["string_match"] for each in both]
-    assert values == [issuer, subject]
-
-
-def policies(made):
-    [read] = document.read([made])
-    return [as_json(each) for each in rbac.policies(read).values()]
 
 
 def names(chain):
@@ -113,6 +39,11 @@ TOKENS = resource("RequestAuthentication", "shop", {"jwtRules": [{"issuer": "htt
 )
 def test_the_authorizer_is_asked_before_tokens_are_verified_and_rules_come_last(resources, expected):
     assert names(filters.chain(document.read(resources), mesh())) == expected
+
+
+def test_an_authorizer_may_be_asked_about_some_headers_only():
+    custom = policy(when("request.headers[x-a]", values=["1"]), action="CUSTOM", provider={"name": "authz"})
+    assert names(filters.chain(document.read([custom]), mesh()))[:2] == ["rbac", "ext_authz"]
 
 
 def test_deny_comes_before_allow():
@@ -204,140 +135,6 @@ def test_a_rule_may_say_where_the_token_is_and_which_claims_hold_lists():
 def test_the_key_that_stands_for_a_missing_jwks_is_a_point_of_the_curve():
     [key] = KeySet.import_key_set(yaml.safe_load(jwt.NO_KEY)).keys
     assert isinstance(key.public_key, ec.EllipticCurvePublicKey)
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ({"exact": "/a"}, {"path": "/a"}),
-        ({"prefix": "/a"}, {"prefix": "/a"}),
-        ({"regex": "/a.*"}, regex("/a.*")),
-    ],
-)
-def test_a_route_matches_by_path_and_method(path, expected):
-    made = routes(to_shop(match=[{"uri": path, "method": {"exact": "GET"}}]))
-    method = {"name": ":method", "string_match": {"exact": "GET"}}
-    assert made[0]["match"] == {**expected, "case_sensitive": True, "headers": [method]}
-
-
-def test_a_route_may_match_by_authority_alone():
-    [made] = routes(to_shop(match=[{"authority": {"regex": ".*:.*"}}]))
-    authority = {"name": ":authority", "string_match": regex(".*:.*")}
-    assert made["match"] == {"prefix": "/", "case_sensitive": True, "headers": [authority]}
-
-
-def test_a_route_without_a_match_takes_all_and_several_matches_are_several_routes():
-    uris = [{"uri": {"exact": path}} for path in ("/a", "/b")]
-    made = routes(to_shop(match=uris), to_shop())
-    assert [each["match"].get("path") for each in made] == ["/a", "/b", None]
-
-
-def test_a_direct_response_answers_in_place_of_the_workload():
-    [made] = routes({"directResponse": {"status": 400, "body": {"string": "no"}}})
-    assert made["direct_response"] == {"status": 400, "body": {"inline_string": "no"}}
-
-
-def test_headers_are_set_added_and_removed_on_both_ways():
-    change = {"set": {"x-b": "1", "x-a": "2"}, "add": {"cookie": "c=1"}, "remove": ["x-c"]}
-    [made] = routes(to_shop(headers={"request": change, "response": change}))
-    for way in ("request", "response"):
-        added = [(each["header"]["key"], each.get("append_action")) for each in made[f"{way}_headers_to_add"]]
-        overwrite = "OVERWRITE_IF_EXISTS_OR_ADD"
-        assert added == [("x-a", overwrite), ("x-b", overwrite), ("cookie", None)]
-        assert made[f"{way}_headers_to_remove"] == ["x-c"]
-
-
-@pytest.mark.parametrize(
-    ("retries", "expected"),
-    [
-        ({"attempts": 0}, None),
-        ({"attempts": 5, "perTryTimeout": "500ms", "retryOn": "5xx"}, (5, "0.500s", "5xx")),
-    ],
-)
-def test_a_route_retries_as_it_says(retries, expected):
-    [made] = routes(to_shop(retries=retries))
-    policy = made["route"].get("retry_policy")
-    assert expected == (policy and (policy["num_retries"], policy["per_try_timeout"], policy["retry_on"]))
-
-
-def routes(*http):
-    [listener] = envoy.compile([virtual_service(*http)], mesh()).gateway.listeners
-    manager = as_json(listener)["filter_chains"][0]["filters"][0]["typed_config"]
-    return manager["route_config"]["virtual_hosts"][0]["routes"]
-
-
-def tokens(**rule):
-    return resource("RequestAuthentication", "shop", {"jwtRules": [{"issuer": "i", "jwks": "{}", **rule}]})
-
-
-AT = "AuthorizationPolicy apps/shop: spec"
-VS = "VirtualService apps/shop: spec"
-LOCAL = "not supported by the local gateway"
-
-
-@pytest.mark.parametrize(
-    ("made", "message"),
-    [
-        ({"apiVersion": "v1", "kind": "Service"}, "Service default/: v1 Service is not compiled here"),
-        (policy({}, targetRefs=[]), f"{AT}.targetRefs: {LOCAL}"),
-        (policy({}, action="AUDIT"), f"{AT}.action: AUDIT is {LOCAL}"),
-        (policy({}, provider={"name": "authz"}), f"{AT}.provider: only goes with action CUSTOM"),
-        (policy({}, selector={"matchExpressions": []}), f"{AT}.selector.matchExpressions: {LOCAL}"),
-        (
-            policy({}, action="CUSTOM", provider={"name": "x"}),
-            f"{AT}.provider.name: no provider 'x' in the mesh",
-        ),
-        (policy(action="CUSTOM", provider={"name": "authz"}), f"{AT}.rules: a CUSTOM policy must have some"),
-        (
-            policy({"from": []}, action="CUSTOM", provider={"name": "authz"}),
-            f"{AT}.rules[0].from: does not go with action CUSTOM",
-        ),
-        (
-            policy({"when": [{"key": "request.auth.x"}]}, action="CUSTOM", provider={"name": "authz"}),
-            f"{AT}.rules[0].when[0].key: does not go with action CUSTOM",
-        ),
-        (policy(operation(ports=["80"])), f"{AT}.rules[0].to[0].operation.ports: {LOCAL}"),
-        (policy(operation(paths="/a")), f"{AT}.rules[0].to[0].operation.paths: must be of type list"),
-        (policy(operation(paths=[1])), f"{AT}.rules[0].to[0].operation.paths[0]: must be a string"),
-        (
-            policy({"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}),
-            f"{AT}.rules[0].from[0].source.ipBlocks: {LOCAL}",
-        ),
-        (policy({"when": [{"key": "source.ip"}]}), f"{AT}.rules[0].when[0].key: source.ip is {LOCAL}"),
-        (
-            policy({"when": [{"key": "request.headers[a][b]", "values": ["x"]}]}),
-            f"{AT}.rules[0].when[0].key: request.headers[a][b] names more than one header",
-        ),
-        (tokens(outputPayloadToHeader="x"), f".outputPayloadToHeader: {LOCAL}"),
-        (virtual_service(to_shop(rewrite={})), f"{VS}.http[0].rewrite: {LOCAL}"),
-        (virtual_service(to_shop(match=[{"port": 80}])), f"{VS}.http[0].match[0].port: {LOCAL}"),
-        (virtual_service(to_shop(match=[{"uri": {}}])), ".uri: must have one of exact, prefix and regex"),
-        (virtual_service(to_shop(timeout="soon")), f"{VS}.http[0].timeout: soon is not a duration"),
-        (virtual_service({"match": []}), f"{VS}.http[0].route: must have exactly one destination"),
-        (virtual_service(to_shop(directResponse={})), f"{VS}.http[0].route: does not go with directResponse"),
-        (virtual_service(to_shop(headers={"request": {"set": []}})), ".set: must be a mapping"),
-        (virtual_service(hosts=("a", "a")), f"{VS}.hosts: a is claimed by another VirtualService"),
-        (
-            virtual_service({"route": [{"destination": {"host": "x", "port": {"number": 1}}}]}),
-            ".destination.host: x:1 is not a workload of the local gateway",
-        ),
-        (
-            resource("VirtualService", "shop", {"hosts": ["a"], "gateways": ["mesh"]}),
-            f"{VS}.gateways: must name gateways, and not the mesh",
-        ),
-    ],
-)
-def test_what_is_not_done_as_istio_does_it_is_refused_by_name(made, message):
-    with pytest.raises(envoy.Unsupported) as refused:
-        envoy.compile([made], mesh())
-    assert message in str(refused.value)
-
-
-def test_a_dry_run_is_refused():
-    made = policy({})
-    made["metadata"]["annotations"] = {"istio.io/dry-run": "true"}
-    with pytest.raises(envoy.Unsupported, match="dry-run"):
-        envoy.compile([made], mesh())
 
 
 @pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.out.yaml")), ids=lambda path: path.name)

@@ -3,23 +3,17 @@
 import json
 import socket
 import ssl
-import subprocess
 from http.client import RemoteDisconnected
-from pathlib import Path
 
 import pytest
-import yaml
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from authz.core import path
 from authz.core.path import Kind
-from authz.local import certs, envoy
-from tests.local.envoys import binary, exchange, laptop, wait_until
+from tests.local.envoys import exchange, laptop, wait_until
 from tests.local.meshes import (
     GATEWAY,
-    SIDECAR,
-    around,
     operation,
     policy,
     resource,
@@ -29,8 +23,6 @@ from tests.local.meshes import (
 
 pytestmark = pytest.mark.slow
 
-ISTIOD = sorted((Path(__file__).parent / "istiod").glob("*.in.yaml"))
-GOLDEN = sorted((Path(__file__).parent.parent / "istio" / "golden").glob("*.out.yaml"))
 
 JWKS = "http://idp.example.com/jwks.json"
 KEY = RSAKey.generate_key(2048, {"kid": "a"})
@@ -243,17 +235,3 @@ def test_a_change_of_rules_is_picked_up_without_a_restart(tmp_path):
         wait_until(lambda: started.ask("a.test", "/").status == 403)
         started.publish([])
         wait_until(lambda: started.ask("a.test", "/").status == 404)
-
-
-@pytest.mark.parametrize("source", [*ISTIOD, *GOLDEN], ids=lambda source: source.name)
-def test_envoy_accepts_it(source, tmp_path):
-    certs.issue(tmp_path, {"gateway": f"spiffe://{GATEWAY}", "sidecar": f"spiffe://{SIDECAR}"})
-    resources = list(yaml.safe_load_all(source.read_text()))
-    made = envoy.compile(resources, around(resources, tmp_path))
-    for name, proxy in (("gateway", made.gateway), ("sidecar", made.sidecar)):
-        start = tmp_path / f"{name}.json"
-        start.write_text(json.dumps(envoy.bootstrap(proxy, 15000, name)))
-        command = [binary(), "--mode", "validate", "--log-level", "warn", "-c", str(start)]
-        checked = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-        assert "deprecated" not in checked.stderr

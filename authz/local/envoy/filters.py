@@ -60,7 +60,10 @@ def _action(policy: Document) -> str:
 
 
 def _custom(documents: Sequence[Document], providers: Mapping[str, Provider]) -> Iterator[HttpFilter]:
-    """A pair for each provider: rules that only leave a mark, and the question asked where it is left."""
+    """A pair for each provider: rules that only leave a mark, and the question asked where it is left.
+
+    Of several providers all must allow: Istio with PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS.
+    """
     asked: dict[str, dict[str, Policy]] = {}
     for document in documents:
         provider = document.spec["provider"].only("name")
