@@ -126,5 +126,5 @@ def _authorities(aim: Target, names: Iterable[str]) -> list[str]:
 
 
 def _pattern(path: Path) -> str:
-    """As Istio writes it: a prefix for a whole subtree, for Envoy's templates can not see `[` or `*`."""
+    """As Istio writes it: a prefix for a whole subtree, for Envoy's templates can not see `[` or `]`."""
     return f"{path.text}*" if path.kind is Kind.PREFIX else path.text

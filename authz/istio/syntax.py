@@ -93,7 +93,8 @@ def path(value: object) -> Path:
         raise ValueError("Only one {**} operator is allowed in the path.")
     if "{**}" in operators[:-1]:
         raise ValueError("The {**} operator must be the last operator in the path.")
-    if {".", ".."} & set(value.split("/")) or _unreserved(value):
+    segments = {segment.partition(";")[0] for segment in value.split("/")}  # Envoy resolves `..;x` too
+    if {".", ".."} & segments or _unreserved(value):
         raise ValueError("No request reaches this path: Envoy resolves . and .. and decodes %41 and the like")
     parsed = paths.parse(value)
     if parsed.kind is Kind.TEMPLATE and "//" in value:

@@ -19,7 +19,7 @@ from authz.istio import apirule, cluster, policy, translate
 from authz.istio.problem import Invalid
 
 HOST = "shop.example.com"
-SEGMENT = set(ascii_letters + digits + "-._~%!$&'()+,;:@=")  # what a wildcard of Envoy's takes
+SEGMENT = set(ascii_letters + digits + "-._~%!$&'()*+,;:@=")  # what a wildcard of Envoy's takes
 METHODS = ["GET", "POST", "PUT"]
 
 CLUSTER = cluster.parse(
