@@ -91,12 +91,11 @@ class Connection:
         if stream is not None:
             self._sent(stream, self._sending.answer(stream, head, body, tail))
 
-    def refuse(self, stream_id: int, head: bytes) -> None:
-        """An answer that is all head."""
+    def refuse(self, stream_id: int, head: bytes, text: bytes = b"") -> None:
+        """An answer without trailers."""
         stream = self._live.get(stream_id)
         if stream is not None:
-            self._sending.only(stream, head)
-            self._requests.done(stream)
+            self._sent(stream, self._sending.plain(stream, head, text))
 
     def begin(self, stream_id: int, head: bytes) -> None:
         """The head of an answer in parts."""

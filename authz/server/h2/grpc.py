@@ -33,23 +33,31 @@ class Status(IntEnum):
     INTERNAL = 13
 
 
-class Refusal(Exception):
-    """A call that gets no answer but this block, a response that is all head."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response that gives no message: a header block and, for those who do not speak gRPC, a text."""
 
-    def __init__(self, head: bytes) -> None:
+    head: bytes
+    text: bytes = b""
+
+
+class Refusal(Exception):
+    """A call that gets no more than this."""
+
+    def __init__(self, reply: Reply) -> None:
         super().__init__()
-        self.head = head
+        self.reply = reply
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a request's header fields say. `refusal` is the answer whatever the body, unless empty."""
+    """What a request's header fields say. `refusal` is the answer whatever the body."""
 
     path: bytes
     timeout_s: float = inf
     length: int | None = None
     encoded: bool = False
-    refusal: bytes = b""
+    refusal: Reply | None = None
 
 
 def block(fields: Iterable[tuple[str, str]]) -> bytes:
@@ -58,30 +66,24 @@ def block(fields: Iterable[tuple[str, str]]) -> bytes:
     return b"".join(encoder.encode([(name, value, True)], huffman=False) for name, value in fields)
 
 
-def status(code: Status, text: str = "") -> bytes:
-    """A response that is nothing but a status, `Trailers-Only`."""
-    return block([*_HEAD, ("grpc-status", str(int(code)))] + ([("grpc-message", text)] if text else []))
+def status(code: Status, text: str, *fields: tuple[str, str]) -> Reply:
+    """A response that is nothing but a status, `Trailers-Only`. The text is plain ASCII without `%`."""
+    return Reply(block([*_HEAD, ("grpc-status", str(int(code))), ("grpc-message", text), *fields]))
 
 
-def http(code: int, *fields: tuple[str, str]) -> bytes:
+def http(code: int, *fields: tuple[str, str]) -> Reply:
     """A response for those who do not speak gRPC."""
-    return block([(":status", str(code)), *fields])
+    return Reply(block([(":status", str(code)), ("content-type", "text/plain"), *fields]), _HINT)
 
 
+_HINT = b"Only gRPC is spoken here.\n"
 _HEAD = ((":status", "200"), ("content-type", "application/grpc"))
 HEAD = block(_HEAD)
 OK = block([("grpc-status", "0")])
 LATE = status(Status.DEADLINE_EXCEEDED, "the deadline has passed")
 TOO_LONG = status(Status.RESOURCE_EXHAUSTED, "the message is too long")
 UNKNOWN = status(Status.UNIMPLEMENTED, "no such method")
-COMPRESSED = block(
-    [
-        *_HEAD,
-        ("grpc-status", "12"),
-        ("grpc-message", "no compression here"),
-        ("grpc-accept-encoding", "identity"),
-    ]
-)
+COMPRESSED = status(Status.UNIMPLEMENTED, "no compression here", ("grpc-accept-encoding", "identity"))
 CARDINALITY = status(Status.UNIMPLEMENTED, "one message is expected")
 UNKNOWN_SERVICE = status(Status.NOT_FOUND, "no such service")
 NO_REQUEST = status(Status.INTERNAL, "the message can not be read")
@@ -130,7 +132,7 @@ def _seconds(timeout: bytes | None) -> float:
     return int(match[1]) * _UNITS_S[match[2]] if match else inf
 
 
-def _refusal(first: Mapping[bytes, bytes]) -> bytes:
+def _refusal(first: Mapping[bytes, bytes]) -> Reply | None:
     if first[b":method"] != b"POST":
         return NOT_POST
     if not _content_type(first.get(b"content-type", b"")):
@@ -139,4 +141,4 @@ def _refusal(first: Mapping[bytes, bytes]) -> bytes:
         return NO_TRAILERS
     if not _timeout(first.get(b"grpc-timeout", b"1S")):
         return BAD_TIMEOUT
-    return b""
+    return None

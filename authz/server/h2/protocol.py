@@ -13,7 +13,7 @@ from typing import Any, cast
 from authz.server.h2 import grpc, health
 from authz.server.h2.connection import Connection
 from authz.server.h2.faults import Cause
-from authz.server.h2.grpc import Call
+from authz.server.h2.grpc import Call, Reply
 from authz.server.h2.health import Health, Tell
 from authz.server.h2.limits import Limits
 from authz.server.h2.resumed import Resumed
@@ -122,7 +122,7 @@ class Protocol(asyncio.Protocol):
                 self._asked(event)
         elif isinstance(event, TooLong):
             self._context.count(Cause.MESSAGE)
-            self._connection.refuse(event.stream_id, grpc.TOO_LONG)
+            self._refuse(event.stream_id, grpc.TOO_LONG)
         else:
             self._forget(event.stream_id)
 
@@ -130,12 +130,14 @@ class Protocol(asyncio.Protocol):
         try:
             self._answer(*asked)
         except grpc.Refusal as refusal:
-            self._connection.refuse(asked.stream_id, refusal.head)
+            self._refuse(asked.stream_id, refusal.reply)
 
     def _answer(self, stream_id: int, call: Call, body: bytes, opened_s: float) -> None:
         method = self._methods.get(call.path)
-        if call.refusal or method is None:
-            raise grpc.Refusal(call.refusal or grpc.UNKNOWN)
+        if call.refusal is not None:
+            raise grpc.Refusal(call.refusal)
+        if method is None:
+            raise grpc.Refusal(grpc.UNKNOWN)
         message = grpc.message(call, body)
         deadline_s = opened_s + call.timeout_s
         if deadline_s <= self._now:
@@ -164,7 +166,7 @@ class Protocol(asyncio.Protocol):
     def _expire(self, stream_id: int) -> None:
         self._context.count(Cause.LATE)
         self._forget(stream_id)
-        self._connection.refuse(stream_id, grpc.LATE)
+        self._refuse(stream_id, grpc.LATE)
         self._flush()
 
     def _health(self, stream_id: int, message: bytes, _: float) -> None:
@@ -181,6 +183,9 @@ class Protocol(asyncio.Protocol):
     def _tell(self, stream_id: int, message: bytes) -> None:
         self._connection.more(stream_id, grpc.framed(message))
         self._flush()
+
+    def _refuse(self, stream_id: int, reply: Reply) -> None:
+        self._connection.refuse(stream_id, reply.head, reply.text)
 
     def _forget(self, stream_id: int) -> None:
         """Nobody waits for it: cancel what computes it."""

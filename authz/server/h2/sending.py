@@ -68,19 +68,24 @@ class Sending:
         )
         return True
 
-    def only(self, stream: Stream, head: bytes) -> None:
-        """An answer that is all head."""
-        self._headers(stream, head, _ENDING)
+    def plain(self, stream: Stream, head: bytes, text: bytes) -> bool:
+        """An answer without trailers, and without a body if there is no text."""
+        if not text:
+            self._headers(stream, head, _ENDING)
+            return True
+        self.begin(stream, head)
+        stream.tail = b""
+        return self.more(stream, text)
 
     def begin(self, stream: Stream, head: bytes) -> None:
         """The head of an answer; `more` and `finish` follow."""
         self._headers(stream, head, END_HEADERS)
 
-    def more(self, stream: Stream, body: bytes) -> None:
+    def more(self, stream: Stream, body: bytes) -> bool:
         """Some of its body."""
         stream.unsent += body
         self.unsent_bytes += len(body)
-        self.pump(stream)
+        return self.pump(stream)
 
     def finish(self, stream: Stream, tail: bytes) -> bool:
         """Its trailers, once the body has gone. Whether all has."""
@@ -97,10 +102,9 @@ class Sending:
                 return False
             self._data(stream, stream.unsent[:room])
         self._release(stream)
-        if stream.tail is None:
-            return False
-        self._headers(stream, stream.tail, _ENDING)
-        return True
+        if stream.tail:
+            self._headers(stream, stream.tail, _ENDING)
+        return stream.tail is not None
 
     def next(self) -> Stream | None:
         """One that waits for the connection's window, if that is open."""
@@ -140,7 +144,8 @@ class Sending:
         self.unsent_bytes -= size
         stream.credit -= size
         stream.unsent = stream.unsent[size:]
-        self._out.append(frames.frame(_DATA, 0, stream.id, payload))
+        last = not stream.unsent and stream.tail == b""
+        self._out.append(frames.frame(_DATA, END_STREAM if last else 0, stream.id, payload))
 
     def _headers(self, stream: Stream, block: bytes, flags: int) -> None:
         self._out.append(frames.frame(_HEADERS, flags, stream.id, self._owed + block))

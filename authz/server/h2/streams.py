@@ -37,7 +37,7 @@ class Stream:
         self.whole = False  # the request is: half-closed (remote)
         self.credit = 0  # WINDOW_UPDATEs less DATA sent; the window is this and SETTINGS' initial one
         self.unsent = b""  # what the windows hold back
-        self.tail: bytes | None = None  # trailers to send after it
+        self.tail: bytes | None = None  # trailers to send after it; empty if there are none
         self.held_s: float | None = None  # since when it is held back
 
 
