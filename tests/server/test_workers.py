@@ -1,0 +1,113 @@
+"""Several workers and the one who watches over them."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from authz.core.decision import Deny
+from authz.core.reason import Reason
+from authz.core.request import Request
+from authz.server.telemetry import Telemetry
+from authz.server.workers import Workers, merge
+
+# A worker in miniature: it serves an admin page on its socket until SIGTERM, and notes that it began.
+WORKER = """
+import http.server, signal, socketserver, sys
+path, log = sys.argv[1:]
+with open(log, "a") as notes:
+    notes.write("began\\n")
+if "broken" in log:
+    sys.exit(1)
+class Page(http.server.BaseHTTPRequestHandler):
+    def address_string(self):
+        return "worker"
+    def log_message(self, *_):
+        pass
+    def do_GET(self):
+        body = b"# TYPE a counter\\na_total 2.0\\n"
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+import os, contextlib
+with contextlib.suppress(FileNotFoundError):
+    os.unlink(path)
+socketserver.UnixStreamServer(path, Page).serve_forever()
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@contextlib.asynccontextmanager
+async def running(log: Path, count: int = 2) -> AsyncIterator[Workers]:
+    workers = Workers(count, lambda socket: (sys.executable, "-c", WORKER, str(socket), str(log)))
+    stop = asyncio.Event()
+    task = asyncio.create_task(workers.run(stop))
+    yield workers
+    stop.set()
+    await asyncio.wait_for(task, 10)
+
+
+def begun(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+async def eventually(holds):
+    async with asyncio.timeout(10):
+        while not await holds():  # noqa: ASYNC110  # it happens in another process
+            await asyncio.sleep(0.02)
+
+
+async def test_all_are_started_watched_and_stopped(log):
+    async with running(log) as workers:
+        assert not await workers.ready()
+        await eventually(workers.ready)
+        await eventually(lambda: adds_up(workers, b"a_total 4.0"))
+        assert begun(log) == 2
+    assert not await workers.ready()
+
+
+async def adds_up(workers: Workers, expected: bytes) -> bool:
+    return expected in await workers.metrics()
+
+
+async def test_one_that_ends_is_started_again_after_a_pause(tmp_path):
+    log = tmp_path / "broken"
+
+    async def again() -> bool:
+        return begun(log) == 2
+
+    began = asyncio.get_running_loop().time()
+    async with running(log, 1) as workers:
+        await eventually(again)
+        assert asyncio.get_running_loop().time() - began >= 0.5
+        assert not await workers.ready()
+
+
+def page(count: int, seconds: float, rules: int) -> str:
+    telemetry = Telemetry("none")
+    for _ in range(count):
+        telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), seconds)
+    telemetry.loaded(rules, 0)
+    return telemetry.page().decode()
+
+
+def test_counts_are_added_and_gauges_are_not():
+    merged = merge([page(2, 0.0002, 7), page(3, 0.002, 7)]).decode()
+    assert 'authz_checks_total{reason="TOKEN_MISSING",rule=""} 5.0' in merged
+    assert 'authz_check_seconds_bucket{le="0.00025"} 2.0' in merged
+    assert 'authz_check_seconds_bucket{le="+Inf"} 5.0' in merged
+    assert "authz_check_seconds_count 5.0" in merged
+    assert "authz_policy_rules 7.0" in merged
+
+
+def test_no_pages_are_an_empty_page():
+    assert merge([]) == b""
