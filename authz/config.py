@@ -169,8 +169,8 @@ class Config(_Section):
     listen: Listen = Listen()
     workers: Literal[1] = 1
     """Processes that share the port."""
-    transport: Literal["grpcio"] = "grpcio"
-    """The gRPC server to use."""
+    transport: Literal["h2", "grpcio"] = "grpcio"
+    """The gRPC server to use: h2 or grpcio."""
     policy: PolicySource = PolicySource()
     istio: Istio = Istio()
     sources: Sources = Sources()

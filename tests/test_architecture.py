@@ -25,6 +25,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "google",
             "grpc",
             "grpc_health",
+            "hpack",
             "prometheus_client",
             "starlette",
             "structlog",

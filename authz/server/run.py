@@ -11,9 +11,9 @@ import uvloop
 from authz import __version__, config
 from authz.config import Config
 from authz.core.policy import Accept, Policy
-from authz.server import admin, files, reload
+from authz.server import admin, files, grpcio, reload
 from authz.server.files import Loaded
-from authz.server.grpcio import Server
+from authz.server.h2 import server as h2
 from authz.server.service import Service
 from authz.server.telemetry import Telemetry, configure_logging
 from authz.sources.fetched import Refresh
@@ -35,7 +35,7 @@ class Authorizer:
         self._telemetry = Telemetry(settings.log.decisions)
         self._telemetry.watch(self._sources)
         self._service = Service(self._sources, self._telemetry)
-        self._server = Server(self._service, settings.listen.grpc)
+        self._server = self._transport()
         self._loaded: Loaded | None = None
         self._ready = False
         self._admin = admin.Server(admin.app(self._telemetry, lambda: self._ready), settings.listen.admin)
@@ -58,6 +58,13 @@ class Authorizer:
         await self._admin.stop()
         await self._sources.close()
         await self._client.close()
+
+    def _transport(self) -> grpcio.Server | h2.Server:
+        if self._settings.transport == "grpcio":
+            return grpcio.Server(self._service, self._settings.listen.grpc)
+        server = h2.Server(self._service, self._settings.listen.grpc)
+        self._telemetry.count(server.refused)
+        return server
 
     def _paths(self) -> list[Path]:
         return [self._path, *_policy_files(self._path, self._settings)]

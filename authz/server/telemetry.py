@@ -4,7 +4,7 @@ Labels come from rules and reasons, never from a request; a credential is never 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Literal
 
@@ -17,7 +17,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from authz.core.decision import Decision, Deny
@@ -69,6 +69,10 @@ class Telemetry:
         """Report the age of what each source gave."""
         self.registry.register(_SourceAges(sources))
 
+    def count(self, refused: Mapping[str, int]) -> None:
+        """Report what the transport refused, by cause."""
+        self.registry.register(_Refused(refused))
+
     def record(self, request: Request, decision: Decision, seconds: float) -> None:
         """One decision."""
         rule = decision.rule.name if decision.rule else ""
@@ -116,4 +120,17 @@ class _SourceAges(Collector):
         )
         for row in self._sources.status():
             family.add_metric([row.name], row.age_s)
+        yield family
+
+
+class _Refused(Collector):
+    def __init__(self, refused: Mapping[str, int]) -> None:
+        self._refused = refused
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "authz_h2_refused", "Streams and connections refused, by cause.", labels=["cause"]
+        )
+        for cause, number in self._refused.items():
+            family.add_metric([cause], number)
         yield family

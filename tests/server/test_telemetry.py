@@ -92,3 +92,13 @@ async def test_sources_report_their_age():
     now += 7
     assert f"{label} 7.0" in telemetry.page().decode()
     await sources.close()
+
+
+def test_what_the_transport_refuses_is_counted_by_cause():
+    telemetry = Telemetry()
+    refused = {"resets": 2}
+    telemetry.count(refused)
+    refused["pings"] = 1
+    page = telemetry.page().decode()
+    assert 'authz_h2_refused_total{cause="resets"} 2.0' in page
+    assert 'authz_h2_refused_total{cause="pings"} 1.0' in page
