@@ -19,8 +19,10 @@ from authz import __version__
 if TYPE_CHECKING:
     from authz.server.files import Loaded
 
-_FILE = click.Path(exists=True, path_type=Path)
-_files = click.argument("files", nargs=-1, required=True, type=_FILE)
+_PATH = click.Path(exists=True, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OFFSET = click.IntRange(0, 20_000)
+_files = click.argument("files", nargs=-1, required=True, type=_PATH)
 _config = click.option(
     "--config", "config_file", type=_FILE, help="Configuration file; else the ConfigMap among FILES."
 )
@@ -38,20 +40,21 @@ def main() -> None:
 
 @main.command()
 @click.option("--config", "config_file", type=_FILE, required=True, help="Configuration file.")
-def serve(config_file: Path) -> None:
+@click.option("--worker", type=click.Path(path_type=Path), hidden=True)
+def serve(config_file: Path, worker: Path | None) -> None:
     """Run the authorizer until SIGTERM; rules and settings are reloaded when their files change."""
     from authz.server.run import serve as run
 
-    sys.exit(run(config_file))
+    sys.exit(run(config_file, worker))
 
 
 @main.command()
 @_files
-@click.option("--cluster", multiple=True, type=_FILE, help="More objects: Services, Gateways, ConfigMaps.")
+@click.option("--cluster", multiple=True, type=_PATH, help="More objects: Services, Gateways, ConfigMaps.")
 @click.option("--target", type=click.Choice(["istio", "envoy"]), default="istio", show_default=True)
 @_config
 def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, config_file: Path | None) -> None:
-    r"""Print what the APIRules in FILES become.
+    """Print what the APIRules in FILES become.
 
     FILES also hold the Services and Gateways that the rules name. Folders are read, not their folders.
 
@@ -86,7 +89,7 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
 def explain(
     files: tuple[Path, ...], method: str, url: str, headers: tuple[str, ...], config_file: Path | None
 ) -> None:
-    r"""Say which rule decides a request, and for which reason.
+    """Say which rule decides a request, and for which reason.
 
     \b
     authz explain config/samples --url http://shop.localhost/orders
@@ -95,7 +98,10 @@ def explain(
     from authz.core.request import Request
     from authz.server import explain as why
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--url") from error
     if not parts.netloc:
         raise click.BadParameter("a URL with scheme and host is expected", param_hint="--url")
     loaded = _load(files, config_file)
@@ -106,8 +112,8 @@ def explain(
 
 
 @main.command()
-@click.argument("files", nargs=-1, type=_FILE)
-@click.option("--port-offset", default=0, show_default=True, help="Added to every port.")
+@click.argument("files", nargs=-1, type=_PATH)
+@click.option("--port-offset", type=_OFFSET, default=0, show_default=True, help="Added to every port.")
 def up(files: tuple[Path, ...], port_offset: int) -> None:
     """Run a whole gateway here: two real Envoys, the authorizer, an identity provider, an echo.
 
@@ -123,7 +129,7 @@ def up(files: tuple[Path, ...], port_offset: int) -> None:
 @click.option("--audience", default="shop", show_default=True)
 @click.option("--subject", default="alice", show_default=True)
 @click.option("--expired", is_flag=True, help="A token whose time has passed.")
-@click.option("--port-offset", default=0, help="As given to `authz up`.")
+@click.option("--port-offset", type=_OFFSET, default=0, help="As given to `authz up`.")
 def token(scope: str, audience: str, subject: str, expired: bool, port_offset: int) -> None:
     """Print an access token from the identity provider of a running `authz up`."""
     from authz.local import token as tokens
@@ -150,15 +156,16 @@ def check(file: Path) -> None:
     from authz import config as settings
     from authz.server import files as sources
 
+    parsed, problems = settings.Config(), []
     try:
-        parsed = settings.parse(file.read_text(encoding="utf-8"))
+        parsed = settings.read(file)
     except settings.Invalid as invalid:
-        _fail_on(f"{file}: {path}: {message}" for path, message in invalid.problems)
+        problems += [f"{file}: {problem}" for problem in invalid.problems]
     paths = [file.parent / name for name in parsed.policy.files]
-    _fail_on(f"{file}: policy.files: {path} does not exist" for path in paths if not path.exists())
-    loaded = sources.load(sources.read(paths), parsed)
-    _fail_on(loaded.problems)
-    click.echo(f"{file}: {len(loaded.rules)} APIRules, {len(parsed.authorizers)} authorizers, no mistakes")
+    problems += [f"{file}: policy.files: {path} does not exist" for path in paths if not path.exists()]
+    loaded = sources.load(sources.read(path for path in paths if path.exists()), parsed)
+    _fail_on((*problems, *loaded.problems))
+    click.echo(f"{file}: APIRules: {len(loaded.rules)}, authorizers: {len(parsed.authorizers)}, no mistakes")
 
 
 @config.command()
@@ -174,9 +181,9 @@ def _load(paths: Iterable[Path], config_file: Path | None) -> Loaded:
     from authz.server import files as sources
 
     try:
-        given = settings.parse(config_file.read_text(encoding="utf-8")) if config_file else None
+        given = settings.read(config_file) if config_file else None
     except settings.Invalid as invalid:
-        _fail_on(f"{config_file}: {path}: {message}" for path, message in invalid.problems)
+        _fail_on(f"{config_file}: {problem}" for problem in invalid.problems)
     return sources.load(sources.read(paths), given)
 
 

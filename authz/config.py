@@ -3,65 +3,37 @@
 Unknown keys are mistakes. Names, defaults and texts here are the only ones; examples are made from them.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from authz.core.policy import ALGORITHMS, IDENTITY_HEADERS
+from authz.values import Address, Duration, HeaderName, Name, Principal
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_duration = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)").fullmatch
+WORKERS_MAX = 64  # more cores than one replica should have; run more replicas instead
+
 _TOO_SHORT = "at least one is needed"
-_header_name = re.compile(r"[a-z0-9!#$%&'*+.^`|~-]+").fullmatch  # RFC 9110 5.6.2 without the underscore
-_address = re.compile(r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}").fullmatch
-# Names that Envoy refuses to set, or that would change the request itself.
-_FORBIDDEN_HEADERS = frozenset(
-    {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "cookie", "authorization"}
-)
+_MESSAGES = {  # pydantic's kinds of error, in the words of those who write the file
+    "missing": "this setting is required",
+    "model_type": "a mapping of settings is expected",
+    "dict_type": "a mapping of settings is expected",
+    "too_short": _TOO_SHORT,
+    "string_too_short": "it is empty",
+}
 
 
 class Invalid(Exception):
-    """The file has mistakes: `problems` holds (path, message) for each."""
+    """The file has mistakes: `problems` are like `sources.ttl: …`, without the path where it has none."""
 
-    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
-        super().__init__("\n".join(f"{path}: {message}" for path, message in problems))
-        self.problems = problems
-
-
-def _seconds(value: Any) -> float:
-    match = _duration(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a duration is a number and a unit, like 500ms, 30s, 5m or 1h")
-    if not float(match[1]):
-        raise ValueError("a duration is longer than nothing")
-    return float(match[1]) * _UNITS_S[match[2]]
-
-
-def _is_address(value: str) -> str:
-    port = value.rpartition(":")[2]
-    if not _address(value) or (port.isdecimal() and int(port) > 65_535):
-        raise ValueError("an address is HOST:PORT or unix:/path")
-    return value
-
-
-def _is_header(name: str) -> str:
-    if not _header_name(name):
-        raise ValueError("a header's name is in lower case, and without underscores")
-    if name in _FORBIDDEN_HEADERS:
-        raise ValueError(f"the header {name} has a meaning of its own")
-    return name
-
-
-Duration = Annotated[float, BeforeValidator(_seconds)]
-Address = Annotated[str, BeforeValidator(str), AfterValidator(_is_address)]
-HeaderName = Annotated[str, AfterValidator(_is_header)]
+    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
+        self.problems = tuple(f"{path}: {message}" if path else message for path, message in problems)
+        super().__init__("\n".join(self.problems))
 
 
 class _Section(BaseModel):
@@ -71,7 +43,6 @@ class _Section(BaseModel):
         alias_generator=to_camel,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
-        validate_default=True,
     )
 
 
@@ -94,29 +65,34 @@ class PolicySource(_Section):
 class Istio(_Section):
     """What the mesh calls us, and which gateway is ours."""
 
-    provider: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "authz"
+    provider: Name = "authz"
     """The name in MeshConfig.extensionProviders."""
     gateway_selector: Mapping[str, str] = Field(default_factory=lambda: {"istio": "ingressgateway"})
     """Labels of the gateway's pods, for rules with `enforcement: Gateway`."""
-    gateway_principal: str = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
+    gateway_principal: Principal = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
     """The gateway's identity, which workloads admit."""
 
 
 class Sources(_Section):
     """How identity providers are asked, and for how long their answers serve."""
 
-    timeout: Duration = "5s"  # type: ignore[assignment]  # the default is written as a user would
+    timeout: Duration = 5.0
     """The longest one call may take."""
-    ttl: Duration = "10m"  # type: ignore[assignment]
+    ttl: Duration = 600.0
     """The age at which keys are fetched anew."""
-    stale: Duration = "24h"  # type: ignore[assignment]
+    stale: Duration = 86_400.0
     """How long the last keys serve while their source fails."""
-    refresh_cooldown: Duration = "10s"  # type: ignore[assignment]
-    """The least time between two fetches for a key that is not in the set."""
+    refresh_cooldown: Duration = 10.0
+    """The least time between two fetches of the same keys, whoever wants them."""
     plain_http_hosts: tuple[str, ...] = ()
     """Hosts that may be asked over http; loopback always may."""
     ca_file: Path | None = None
     """Certificates to trust instead of the system's, PEM."""
+
+    def model_post_init(self, _: object) -> None:
+        """Keys that may not be fetched again before they are too old would be missing in between."""
+        if self.ttl < 2 * self.refresh_cooldown:
+            raise ValueError("ttl must be at least twice refreshCooldown")
 
 
 class Jwt(_Section):
@@ -130,7 +106,7 @@ class Jwt(_Section):
     """Where the keys are; discovered from the issuer (OpenID Connect Discovery) if empty."""
     algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(sorted(ALGORITHMS))
     """Signature algorithms to accept."""
-    leeway: Duration = "60s"  # type: ignore[assignment]
+    leeway: Duration = 60.0
     """Tolerance for clocks that differ."""
 
     def model_post_init(self, _: object) -> None:
@@ -148,7 +124,7 @@ class Accept(_Section):
 class Authorizer(_Section):
     """Who is accepted under one name."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$", examples=["keycloak"])]
+    name: Annotated[Name, Field(examples=["keycloak"])]
     """What APIRules call it."""
     accept: Annotated[tuple[Accept, ...], Field(min_length=1)]
     """Tried in order: the first whose credential is present decides."""
@@ -167,8 +143,8 @@ class Config(_Section):
     """The authorizer's configuration."""
 
     listen: Listen = Listen()
-    workers: Literal[1] = 1
-    """Processes that share the port."""
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
+    """Processes that share the port, one for each core."""
     transport: Literal["h2", "grpcio"] = "grpcio"
     """The gRPC server to use: h2 or grpcio."""
     policy: PolicySource = PolicySource()
@@ -179,10 +155,20 @@ class Config(_Section):
     log: Log = Log()
 
     def model_post_init(self, _: object) -> None:
-        """Two authorizers of one name would leave it open which one a rule means."""
+        """What no single setting can see."""
+        if self.workers > 1 and self.listen.grpc.startswith("unix:"):
+            raise ValueError("several workers can share a port, but not a unix socket")
         names = [authorizer.name for authorizer in self.authorizers]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"authorizers share a name: {', '.join(twice)}")
+
+
+def read(path: Path) -> Config:
+    """Read a file. Raises Invalid with every mistake, also if there is no such file."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid([("", f"can not be read: {error}")]) from error
 
 
 def parse(text: str) -> Config:
@@ -190,12 +176,12 @@ def parse(text: str) -> Config:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise Invalid((("", syntax_error(error)),)) from error
+        raise Invalid([("", syntax_error(error))]) from error
     try:
         return Config.model_validate({} if document is None else document)
     except ValidationError as error:
         found = {_path(detail["loc"]): _message(detail) for detail in error.errors()}
-        raise Invalid(tuple((path, found[path]) for path in found if not _echoes(path, found))) from error
+        raise Invalid((path, found[path]) for path in found if not _echoes(path, found)) from error
 
 
 def syntax_error(error: yaml.YAMLError) -> str:
@@ -217,20 +203,13 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _message(detail: ErrorDetails) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            close = get_close_matches(str(detail["loc"][-1]), _names(), n=1)
-            return "unknown setting" + (f", did you mean {close[0]}?" if close else "")
-        case "missing":
-            return "this setting is required"
-        case "model_type" | "dict_type":
-            return "a mapping of settings is expected"
-        case "too_short":
-            return _TOO_SHORT
-        case "literal_error":
-            return f"choose from: {detail['ctx']['expected'].replace(chr(39), '')}"
-        case _:
-            return detail["msg"].removeprefix("Value error, ")
+    kind, text = detail["type"], detail["msg"]
+    if kind == "extra_forbidden":
+        close = get_close_matches(str(detail["loc"][-1]), _names(), n=1)
+        return "unknown setting" + (f", did you mean {close[0]}?" if close else "")
+    if kind == "literal_error":
+        return f"choose from: {detail['ctx']['expected'].replace(chr(39), '')}"
+    return _MESSAGES.get(kind) or text.removeprefix("Value error, ").replace("Input should", "it should")
 
 
 def _names() -> set[str]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from authz.config import Config
+from authz.values import duration
 
 _INDENT = "  "
 
@@ -64,6 +65,8 @@ def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 def _plain(value: Any) -> Any:
     match value:
+        case float():
+            return duration(value)
         case tuple():
             return list(value)
         case dict() | list() | str() | int() | None:

@@ -39,12 +39,23 @@ def run(*arguments: object) -> Result:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["serve"], ["render"], ["explain"], ["up"], ["token"], ["config"], ["config", "check"]],
+    [
+        [],
+        ["serve"],
+        ["render"],
+        ["explain"],
+        ["up"],
+        ["token"],
+        ["config"],
+        ["config", "check"],
+        ["config", "example"],
+    ],
 )
 def test_every_verb_teaches_itself(arguments):
     result = run(*arguments, "--help")
     assert result.exit_code == 0
     assert "Usage: authz" in result.stdout
+    assert "\\b" not in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -84,8 +95,14 @@ def test_problems_go_to_stderr_all_at_once_and_nothing_to_stdout(rule):
             ["refused with 403: AUTHORIZER_ELSEWHERE", "(not for POST)", "[foreign]  <- decides"],
         ),
         (["--url", "http://shop.example.com/x"], ["(another path)"]),
-        (["--url", "http://shop.example.com/x", "-X", "PUT"], ["refused with 403: RULE_MISSING"]),
-        (["--url", "http://other.example.com/x"], ["refused with 403: HOST_UNKNOWN"]),
+        (
+            ["--url", "http://shop.example.com/x", "-X", "PUT"],
+            ["refused with 403: RULE_MISSING", "the gateway answers 404"],
+        ),
+        (
+            ["--url", "http://other.example.com/x"],
+            ["refused with 403: HOST_UNKNOWN", "the gateway answers 404"],
+        ),
         (["--url", "http://shop.example.com//x"], ["refused with 400: PATH_AMBIGUOUS"]),
     ],
 )
@@ -96,9 +113,14 @@ def test_explain_says_which_rule_and_why(rule, arguments, expected):
         assert text in result.stdout
 
 
+def test_explain_says_where_the_mesh_decides():
+    result = run("explain", SAMPLES, "--url", "http://reports.localhost/reports/7")
+    assert "the mesh decides this rule itself" in result.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--url", "/x"], ["--url", "http://h/", "-H", "no colon"]],
+    [["--url", "/x"], ["--url", "http://[::1/"], ["--url", "http://h/", "-H", "no colon"]],
 )
 def test_explain_wants_a_url_and_headers_with_a_colon(rule, arguments):
     assert run("explain", rule, *arguments).exit_code == 2
@@ -123,6 +145,7 @@ def test_config_check_reads_the_rules_too(tmp_path, rule):
     ("text", "expected"),
     [
         ("lisen: {}", "authz.yaml: lisen: unknown setting, did you mean listen?"),
+        ("listen: {", "authz.yaml: line 1, column 10: "),
         ("policy: {files: [nowhere]}", "nowhere does not exist"),
     ],
 )
@@ -132,6 +155,20 @@ def test_config_check_reports_mistakes(tmp_path, text, expected):
     result = run("config", "check", settings)
     assert result.exit_code == 1
     assert expected in result.stderr
+
+
+def test_config_check_reports_everything_at_once(tmp_path, rule):
+    settings = tmp_path / "authz.yaml"
+    settings.write_text("policy: {files: [rule.yaml, nowhere]}")
+    rule.write_text(BAD)
+    result = run("config", "check", settings)
+    assert "nowhere does not exist" in result.stderr
+    assert "spec.rules[0].noAuth" in result.stderr
+
+
+@pytest.mark.parametrize("offset", [-1, 60_000])
+def test_a_port_offset_leaves_ports_that_exist(offset):
+    assert run("up", "--port-offset", offset).exit_code == 2
 
 
 def test_without_a_laptop_there_is_no_token():

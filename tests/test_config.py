@@ -2,9 +2,12 @@
 
 import pytest
 
-from authz import config, example
+from authz import config, example, values
 from authz.core.policy import ALGORITHMS
 
+AT = "authorizers[0].accept[0].jwt"
+LABEL = "a name has lower-case letters, digits and inner hyphens, 63 at most"
+PRINCIPAL = "istio.gatewayPrincipal: a principal is TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT"
 JWT = "{jwt: {issuer: https://i, audiences: [a]}}"
 
 
@@ -12,13 +15,20 @@ def problems(text: str) -> list[str]:
     try:
         config.parse(text)
     except config.Invalid as invalid:
-        return [f"{path}: {message}" for path, message in invalid.problems]
+        return list(invalid.problems)
     return []
 
 
 def test_an_empty_file_is_all_defaults():
     settings = config.parse("")
     assert (settings.listen.grpc, settings.sources.ttl, settings.authorizers) == ("0.0.0.0:9191", 600.0, ())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.5, "500ms"), (5.0, "5s"), (90.0, "90s"), (600.0, "10m"), (86_400.0, "24h")]
+)
+def test_a_duration_is_written_as_a_person_would(seconds, expected):
+    assert values.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -31,7 +41,7 @@ def test_an_empty_file_is_all_defaults():
     ],
 )
 def test_a_duration_has_a_unit(text, expected):
-    assert config.parse(f"sources: {{ttl: {text}}}").sources.ttl == expected
+    assert config.parse(f"sources: {{timeout: {text}}}").sources.timeout == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +57,7 @@ def test_a_duration_has_a_unit(text, expected):
         ("listen: {grpc: 9191}", ["listen.grpc: an address is HOST:PORT or unix:/path"]),
         ("listen: {grpc: 'h:99999'}", ["listen.grpc: an address is HOST:PORT or unix:/path"]),
         ("transport: h3", ["transport: choose from: h2 or grpcio"]),
-        ("- 1", [": a mapping of settings is expected"]),
+        ("- 1", ["a mapping of settings is expected"]),
         ("listen: 7", ["listen: a mapping of settings is expected"]),
         ("authorizers: [{name: a, accept: []}]", ["authorizers[0].accept: at least one is needed"]),
         (
@@ -60,7 +70,7 @@ def test_a_duration_has_a_unit(text, expected):
         ),
         (
             f"authorizers: [{{name: a, accept: [{JWT}]}}, {{name: a, accept: [{JWT}]}}]",
-            [": authorizers share a name: a"],
+            ["authorizers share a name: a"],
         ),
         (
             f"authorizers: [{{name: a, accept: [{JWT}], identityHeaders: {{X-A: sub}}}}]",
@@ -89,3 +99,10 @@ def test_the_example_is_valid_and_names_every_section():
     settings = config.parse(example.render())
     assert settings.authorizers[0].accept[0].jwt.issuer.startswith("https://")
     assert all(f"\n{name}:" in example.render() for name in ("listen", "istio", "sources", "log"))
+
+
+def test_a_file_that_can_not_be_read_is_a_mistake(tmp_path):
+    (tmp_path / "latin").write_bytes(b"\xff")
+    for path in (tmp_path, tmp_path / "gone", tmp_path / "latin"):
+        with pytest.raises(config.Invalid, match="can not be read"):
+            config.read(path)

@@ -14,13 +14,14 @@ SEGMENT = r"[A-Za-z0-9\-._~%!$&'()*+,;:@=]"
 REST = r"[A-Za-z0-9\-._~%!$&'()*+,;:@=/]"
 
 # RE2 and Python read this alike. Refused: what RFC 3986 3.3 has no place for, broken percent-encoding,
-# `//`, `;`, and encoded `/`, `\`, `.`, `%` and NUL.
-AMBIGUOUS = (
-    r".*(?://|[^A-Za-z0-9\-._~!$&'()*+,=:@/%]"
+# `//`, `/./`, `/../`, `;`, and encoded `/`, `\`, `.`, `%` and NUL.
+_AMBIGUITY = (
+    r"/\.{0,2}/|/\.{1,2}$|[^A-Za-z0-9\-._~!$&'()*+,=:@/%]"
     r"|%(?:$|.$|[^0-9A-Fa-f]|.[^0-9A-Fa-f])"
-    r"|%(?:2[fFeE5]|5[cC]|00)).*"
+    r"|%(?:2[fFeE5]|5[cC]|00)"
 )
-_ambiguous = re.compile(AMBIGUOUS, re.DOTALL).fullmatch
+AMBIGUOUS = f".*(?:{_AMBIGUITY}).*"  # to be matched in full, as Envoy does
+_ambiguous = re.compile(_AMBIGUITY).search
 
 
 class Kind(Enum):

@@ -23,7 +23,7 @@ class Reason(Enum):
 
     TOKEN_MISSING = (401, "", "The request carries no token.")
     TOKEN_MALFORMED = (401, "invalid_token", "The token is not a well-formed signed JWT.")
-    TOKEN_TOO_LONG = (401, "invalid_token", "The token is longer than 16384 characters.")
+    TOKEN_TOO_LONG = (401, "invalid_token", "The token is too long.")
     TOKEN_KIND = (401, "invalid_token", "The token is not an access token.")
     ALGORITHM_REFUSED = (401, "invalid_token", "The token's algorithm is not accepted.")
     ISSUER_UNKNOWN = (401, "invalid_token", "The token's issuer is not accepted here.")

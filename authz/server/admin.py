@@ -6,7 +6,7 @@ For operators and probes only; it listens on loopback unless told otherwise, and
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -16,23 +16,22 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from authz import __version__
-from authz.server.telemetry import Telemetry
 
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
-def app(telemetry: Telemetry, is_ready: Callable[[], bool]) -> Starlette:
-    """The ASGI application."""
+def app(is_ready: Callable[[], Awaitable[bool]], page: Callable[[], Awaitable[bytes]]) -> Starlette:
+    """The ASGI application. `page` gives the metrics in Prometheus' text format."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        ready = is_ready()
+        ready = await is_ready()
         return PlainTextResponse("ready\n" if ready else "not ready\n", 200 if ready else 503)
 
     async def metrics(_: Request) -> Response:
-        return Response(telemetry.page(), media_type=_METRICS_TYPE)
+        return Response(await page(), media_type=_METRICS_TYPE)
 
     async def version(_: Request) -> Response:
         return JSONResponse({"version": __version__})

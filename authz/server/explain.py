@@ -12,19 +12,23 @@ from authz.core import route
 from authz.core.decision import Allow, Decision
 from authz.core.memo import Memo
 from authz.core.policy import Policy, Rule
-from authz.core.reason import Refused
+from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 from authz.server.files import Loaded
-from authz.server.run import accepts, sources_of
+from authz.server.replica import accepts, sources_of
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A request, what became of it, and each rule of its host with what kept it from matching."""
+    """A request, what becomes of it, and each rule of its host with what kept it from matching.
+
+    `elsewhere` says who answers such a request before the authorizer is asked, if somebody does.
+    """
 
     request: Request
     decision: Decision
     rules: tuple[tuple[Rule, str], ...]
+    elsewhere: str = ""
 
 
 async def explain(loaded: Loaded, request: Request) -> Explanation:
@@ -36,7 +40,8 @@ async def explain(loaded: Loaded, request: Request) -> Explanation:
     finally:
         await sources.close()
         await client.close()
-    return Explanation(request, decision, tuple(_rules(loaded.policy, request, decision)))
+    rules = tuple(_rules(loaded.policy, request, decision))
+    return Explanation(request, decision, rules, _elsewhere(loaded, decision))
 
 
 def render(explanation: Explanation) -> str:
@@ -53,6 +58,8 @@ def render(explanation: Explanation) -> str:
         lines.append(f"  the token would need the scopes: {' '.join(decision.scopes)}")
     if not isinstance(decision, Allow) and decision.note:
         lines.append(f"  {decision.note}")
+    if explanation.elsewhere:
+        lines.append(f"  {explanation.elsewhere}")
     if explanation.rules:
         lines.append("  rules of this host, in order:")
         lines += [f"    {rule.name}: {_describe(rule)}  {why}".rstrip() for rule, why in explanation.rules]
@@ -65,6 +72,18 @@ def _rules(policy: Policy, request: Request, decision: Decision) -> Iterable[tup
             yield rule, "<- decides"
             return
         yield rule, _misfit(rule, request)
+
+
+def _elsewhere(loaded: Loaded, decision: Decision) -> str:
+    if decision.reason in (Reason.RULE_MISSING, Reason.HOST_UNKNOWN):
+        return "no route names it: the gateway answers 404"
+    if decision.rule is None:
+        return ""
+    key, _, index = decision.rule.name.rpartition("/")
+    spec = next(rule.spec for _, rule in loaded.rules if rule.key == key)
+    if spec.enforcement == "Workload" and spec.rules[int(index)].jwt:
+        return "the mesh decides this rule itself: 401 for a bad token, 403 without one or its scope"
+    return ""
 
 
 def _of_host(policy: Policy, request: Request) -> tuple[Rule, ...]:

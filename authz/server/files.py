@@ -159,8 +159,7 @@ def _embedded(documents: Iterable[Document], problems: list[str]) -> Config:
                 return config.parse(text)
             except config.Invalid as invalid:
                 problems += [
-                    f"{document.file}: data[{CONFIG_KEY}]: {path}: {message}"
-                    for path, message in invalid.problems
+                    f"{document.file}: data[{CONFIG_KEY}]: {problem}" for problem in invalid.problems
                 ]
     return Config()
 

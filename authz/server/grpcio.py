@@ -13,27 +13,28 @@ from authz.server import service
 from authz.server.service import Service
 
 MESSAGE_MAX_BYTES = 1 << 20  # headers are at most 60 KiB; the rest is room for a configured body
-DRAIN_S = 10.0  # longer than any check may take
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
-    ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a worker
-    ("grpc.max_concurrent_streams", 10_000),
-)
+STREAMS_MAX = 10_000  # calls at once on one connection; Envoy opens one connection per worker thread
+DRAIN_S = 10.0  # what is not answered by then is cancelled, and refused
 
 
 class Server:
     """Listens from `start` to `stop`; NOT_SERVING until `serving` says otherwise."""
 
     def __init__(self, answers: Service, address: str) -> None:
+        self._answers = answers
         self._address = address
-        self._server = grpc.aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers((_handlers(answers),))
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    async def start(self) -> None:
-        """Raises OSError if the address can not be had."""
+    async def start(self, *, reuse_port: bool = False) -> None:
+        """Raises OSError if the address can not be had. With `reuse_port` others may share it."""
+        options = (
+            ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
+            ("grpc.max_concurrent_streams", STREAMS_MAX),
+            ("grpc.so_reuseport", int(reuse_port)),
+        )
+        self._server = grpc.aio.server(options=options)
+        self._server.add_generic_rpc_handlers((_handlers(self._answers),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         await self.serving(ready=False)
         try:
             self._server.add_insecure_port(self._address)

@@ -82,10 +82,13 @@ class Telemetry:
         if self.decisions == "all" or (denied and self.decisions == "denied"):
             _log_decision(request, decision, rule, seconds)
 
-    def loaded(self, rules: int, problems: int) -> None:
-        """A policy was read."""
-        self._rules.set(rules)
-        self._problems.set(problems)
+    def rules(self, count: int) -> None:
+        """So many are being enforced."""
+        self._rules.set(count)
+
+    def problems(self, count: int) -> None:
+        """So many mistakes are in the files that were read last."""
+        self._problems.set(count)
 
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""

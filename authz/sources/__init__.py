@@ -1,4 +1,4 @@
-"""Whom we ask: key sets, discovery documents, later introspection and sessions.
+"""Whom we ask: key sets and discovery documents.
 
 Asynchronous, bounded, cached. A source answers or raises `Unavailable`; it never decides.
 """

@@ -16,12 +16,15 @@ T = TypeVar("T")
 Clock = Callable[[], float]  # monotonic seconds
 
 
+REFRESH_BEFORE_S = 60.0  # a slow provider has time for several tries
+
+
 @dataclass(frozen=True, slots=True)
 class Refresh:
     """How old a value may be and how often its source is asked; all in seconds."""
 
     ttl_s: float = 600.0  # a key taken out of a set is trusted no longer than this
-    refresh_before_s: float = 60.0  # so long before the end a new value is fetched, and nobody waits
+    refresh_before_s: float = REFRESH_BEFORE_S  # before the end: a new value is fetched, and nobody waits
     cooldown_s: float = 10.0  # between any two calls, whoever wants them
     stale_s: float = 86_400.0  # beyond its time, while the source fails: a day to mend an identity provider
     retry_s: float = 10.0  # after a failure, doubled by each further one up to `refresh_before_s`

@@ -2,10 +2,11 @@
 
 import pytest
 
-from authz.core import claims
+from authz.core import claims, jwt
 from authz.core.jwt import Jws
 from authz.core.policy import Jwt
 from authz.core.reason import Reason, Refused
+from authz.core.token import Token
 from tests import idp
 
 NOW = idp.NOW
@@ -96,6 +97,22 @@ def test_without_audiences_any_will_do():
 )
 def test_issuer_and_algorithm_are_compared_to_the_letter(issuer, algorithm, expected):
     assert chosen(Jws(algorithm, "", "", {"iss": issuer})) == expected
+
+
+PAYLOAD = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+
+
+@pytest.mark.parametrize(
+    ("header", "signature"),
+    [
+        ("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        ("eyJhbGciOiJub25lIn0", ""),
+    ],
+    ids=["RFC 7519 3.1 and RFC 7515 A.1, HS256", "RFC 7519 6.1, none"],
+)
+def test_the_examples_of_rfc_7519_are_refused_for_their_algorithms(header, signature):
+    with pytest.raises(Refused, match="ALGORITHM_REFUSED"):
+        claims.issuer(jwt.parse(Token(f"{header}.{PAYLOAD}.{signature}")), (Jwt("joe"),))
 
 
 def judged(jws: Jws, accept: Jwt) -> Reason | None:

@@ -80,12 +80,31 @@ def test_escapes_of_what_structures_a_path_are_ambiguous(code):
 
 
 @pytest.mark.parametrize(
-    "text", ["//", "/a//b", "/a//", "/%", "/%4", "/%4g", "/%g4", "/%%41", "/%2%66", "/a%2"]
+    "text",
+    [
+        "/..",
+        "/.",
+        "/a/..",
+        "/a/./b",
+        "/a/../b",
+        "//",
+        "/a//b",
+        "/a//",
+        "/%",
+        "/%4",
+        "/%4g",
+        "/%g4",
+        "/%%41",
+        "/%2%66",
+        "/a%2",
+    ],
 )
 def test_empty_segments_and_broken_escapes_are_ambiguous(text):
     assert path.is_ambiguous(text)
 
 
-@pytest.mark.parametrize("text", ["/", "/a/", "/a%20b", "/%41", "/a:b@c"])
+@pytest.mark.parametrize(
+    "text", ["/", "/a/", "/a%20b", "/%41", "/a:b@c", "/...", "/a.", "/.a/..b", "/a/...", "/a../"]
+)
 def test_other_paths_are_not(text):
     assert not path.is_ambiguous(text)

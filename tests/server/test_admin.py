@@ -4,6 +4,7 @@ import socket
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from authz import __version__
 from authz.core.decision import Deny
@@ -13,8 +14,18 @@ from authz.server import admin
 from authz.server.telemetry import Telemetry
 
 
+def pages(ready: bool, telemetry: Telemetry) -> Starlette:
+    async def is_ready() -> bool:
+        return ready
+
+    async def metrics() -> bytes:
+        return telemetry.page()
+
+    return admin.app(is_ready, metrics)
+
+
 def client(ready: bool = True, telemetry: Telemetry | None = None) -> httpx.AsyncClient:
-    application = admin.app(telemetry or Telemetry("none"), lambda: ready)
+    application = pages(ready, telemetry or Telemetry("none"))
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://admin")
 
 
@@ -38,7 +49,8 @@ async def test_probes_are_told_how_it_is(ready, path, expected):
 async def test_metrics_count_by_rule_and_reason():
     telemetry = Telemetry("none")
     telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), 0.001)
-    telemetry.loaded(rules=3, problems=1)
+    telemetry.rules(3)
+    telemetry.problems(1)
     async with client(telemetry=telemetry) as http:
         page = (await http.get("/metrics")).text
     assert 'authz_checks_total{reason="TOKEN_MISSING",rule=""} 1.0' in page
@@ -48,7 +60,7 @@ async def test_metrics_count_by_rule_and_reason():
 
 async def test_it_listens_and_stops(tmp_path):
     path = tmp_path / "admin.sock"
-    server = admin.Server(admin.app(Telemetry("none"), lambda: True), f"unix:{path}")
+    server = admin.Server(pages(True, Telemetry("none")), f"unix:{path}")
     await server.start()
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path))) as http:
         assert (await http.get("http://admin/readyz")).status_code == 200
@@ -59,4 +71,4 @@ async def test_a_taken_port_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(OSError, match=f"can not listen on {address}: Address already in use"):
-            await admin.Server(admin.app(Telemetry("none"), lambda: True), address).start()
+            await admin.Server(pages(True, Telemetry("none")), address).start()

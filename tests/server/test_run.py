@@ -150,6 +150,39 @@ def test_it_is_not_ready_while_a_source_is_asked_for_the_first_time(tmp_path):
     assert "a source did not answer" in [line["event"] for line in one.lines()]
 
 
+def test_several_workers_share_the_port_and_one_that_is_killed_comes_back(tmp_path):
+    one = Running(tmp_path)
+    one.configure(workers=2, transport="h2")
+    one.start()
+    eventually(lambda: one.log.read_text().count('"serving"') == 2)
+    assert ready(one)
+    for _ in range(20):
+        assert one.check(ask("/")) == (200, "")
+    counted = httpx.get(f"http://{one.admin}/metrics").text
+    assert 'authz_checks_total{reason="PUBLIC",rule="apps/shop/0"} 20.0' in counted
+    victim = children(one.process.pid)[0]
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: one.log.read_text().count('"serving"') == 3)
+    assert one.check(ask("/")) == (200, "")
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(DEADLINE_S) == 0
+
+
+def test_workers_end_with_the_process_that_watches_over_them(tmp_path):
+    one = Running(tmp_path)
+    one.configure(workers=2)
+    one.start()
+    eventually(lambda: one.log.read_text().count('"serving"') == 2)
+    workers = children(one.process.pid)
+    one.process.kill()
+    one.process.wait()
+    eventually(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def children(parent: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
 def answers(one: Running) -> bool:
     try:
         return httpx.get(f"http://{one.admin}/healthz").status_code == 200

@@ -96,7 +96,7 @@ def page(count: int, seconds: float, rules: int) -> str:
     telemetry = Telemetry("none")
     for _ in range(count):
         telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), seconds)
-    telemetry.loaded(rules, 0)
+    telemetry.rules(rules)
     return telemetry.page().decode()
 
 

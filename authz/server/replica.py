@@ -1,0 +1,138 @@
+"""One authorizer: the service with its sources, policy and ports, from start to drain."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import structlog
+
+from authz import __version__, config
+from authz.config import Config
+from authz.core.policy import Jwt, Policy
+from authz.server import admin, files, grpcio, reload
+from authz.server.files import Loaded
+from authz.server.h2 import server as h2
+from authz.server.service import Service
+from authz.server.telemetry import Telemetry
+from authz.sources import Refresh, Sources
+from authz.sources.fetched import REFRESH_BEFORE_S
+from authz.sources.http import Client
+
+_log = structlog.get_logger()
+
+_FIXED = ("listen", "workers", "transport", "sources")  # a change of these takes a restart
+
+
+class Replica:
+    """`path` is the configuration file; `page` the address of the admin port."""
+
+    def __init__(self, path: Path, settings: Config, page: str) -> None:
+        self._path = path
+        self._settings = settings
+        self._client, self._sources = sources_of(settings)
+        self._telemetry = Telemetry(settings.log.decisions)
+        self._telemetry.watch(self._sources)
+        self._service = Service(self._sources, self._telemetry)
+        self._server = self._transport()
+        self._loaded: Loaded | None = None
+        self._ready = False
+        self._admin = admin.Server(admin.app(self._is_ready, self._metrics), page)
+
+    async def run(self, stop: asyncio.Event, *, reuse_port: bool = False) -> None:
+        """Serve until `stop` is set. Raises OSError if a port is taken."""
+        await self._admin.start()
+        await self._server.start(reuse_port=reuse_port)
+        self._load()
+        await self._warm()
+        self._ready = True
+        await self._server.serving(ready=True)
+        _log.info("serving", version=__version__, grpc=self._settings.listen.grpc)
+        watching = asyncio.create_task(reload.loop(self._paths, self._reload))
+        await stop.wait()
+        _log.info("draining")
+        watching.cancel()
+        self._ready = False
+        await self._server.stop()
+        await self._admin.stop()
+        await self._sources.close()
+        await self._client.close()
+
+    def _transport(self) -> grpcio.Server | h2.Server:
+        if self._settings.transport == "grpcio":
+            return grpcio.Server(self._service, self._settings.listen.grpc)
+        server = h2.Server(self._service, self._settings.listen.grpc)
+        self._telemetry.count(server.refused)
+        return server
+
+    async def _is_ready(self) -> bool:
+        return self._ready
+
+    async def _metrics(self) -> bytes:
+        return self._telemetry.page()
+
+    def _paths(self) -> list[Path]:
+        return [self._path, *_policy_files(self._path, self._settings)]
+
+    async def _reload(self) -> None:
+        try:
+            settings = config.read(self._path)
+        except config.Invalid as invalid:
+            problems = [f"{self._path}: {problem}" for problem in invalid.problems]
+            _log.error("the configuration keeps its last good version", problems=problems)
+            self._telemetry.problems(len(problems))
+            return
+        for name in _FIXED:
+            if getattr(settings, name) != getattr(self._settings, name):
+                _log.warning("a change of this setting takes a restart", setting=name)
+        self._settings = settings
+        self._telemetry.decisions = settings.log.decisions
+        self._load()
+
+    def _load(self) -> None:
+        found = files.read(_policy_files(self._path, self._settings))
+        loaded = self._loaded = files.load(found, self._settings, self._loaded)
+        for problem in loaded.problems:
+            _log.error("a rule is not enforced as written", problem=problem)
+        self._sources.keep(accepts(loaded.policy))
+        self._service.policy = loaded.policy
+        rules = sum(len(host.rules) for host in loaded.policy.hosts.values())
+        self._telemetry.rules(rules)
+        self._telemetry.problems(len(loaded.problems))
+        _log.info("policy loaded", hosts=len(loaded.policy.hosts), rules=rules)
+
+    async def _warm(self) -> None:
+        """Ask every source once, so that the first callers need not wait; one that fails holds up nobody."""
+        for name, text in await self._sources.warm():
+            _log.warning("a source did not answer", source=name, error=text)
+
+
+def accepts(policy: Policy) -> list[Jwt]:
+    """Everyone whom some rule accepts."""
+    return [
+        accept
+        for host in policy.hosts.values()
+        for rule in host.rules
+        for check in rule.checks
+        for accept in check.authorizer.accept
+    ]
+
+
+def sources_of(settings: Config) -> tuple[Client, Sources]:
+    """The client and what asks through it, as configured."""
+    times = settings.sources
+    client = Client(
+        timeout_s=times.timeout,
+        plain_http_hosts=frozenset(times.plain_http_hosts),
+        ca_file=times.ca_file,
+    )
+    refresh = Refresh(
+        ttl_s=times.ttl,
+        refresh_before_s=min(REFRESH_BEFORE_S, times.ttl / 2),
+        cooldown_s=times.refresh_cooldown,
+        stale_s=times.stale,
+    )
+    return client, Sources(client, time.monotonic, refresh)
+
+
+def _policy_files(path: Path, settings: Config) -> list[Path]:
+    return [path.parent / name for name in settings.policy.files]

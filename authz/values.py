@@ -1,0 +1,71 @@
+"""What a setting's value may be: durations, addresses, names.
+
+Each type says in one plain sentence what it expects; `config` is made of them.
+"""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+HYPHENS_MAX = 4  # every spelling with `_` is removed from requests: 2 to the power of this
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_duration = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)").fullmatch
+_header_name = re.compile(r"[a-z0-9!#$%&'*+.^`|~-]+").fullmatch  # RFC 9110 5.6.2 without the underscore
+_address = re.compile(r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}").fullmatch
+# Names that Envoy refuses to set, or that would change the request itself.
+_FORBIDDEN_HEADERS = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "cookie", "authorization"}
+)
+
+
+def _seconds(value: Any) -> float:
+    match = _duration(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a duration is a number and a unit, like 500ms, 30s, 5m or 1h")
+    if not float(match[1]):
+        raise ValueError("a duration is longer than nothing")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def duration(seconds: float) -> str:
+    """As a person would write it: the largest unit that needs no fraction."""
+    unit = next((unit for unit in ("h", "m", "s") if seconds % _UNITS_S[unit] == 0), "ms")
+    return f"{seconds / _UNITS_S[unit]:g}{unit}"
+
+
+def _is_address(value: str) -> str:
+    port = value.rpartition(":")[2]
+    if not _address(value) or (port.isdecimal() and int(port) > 65_535):
+        raise ValueError("an address is HOST:PORT or unix:/path")
+    return value
+
+
+def _is_header(name: str) -> str:
+    if not _header_name(name):
+        raise ValueError("a header's name is in lower case, and without underscores")
+    if name.count("-") > HYPHENS_MAX:
+        raise ValueError(f"a header's name has at most {HYPHENS_MAX} hyphens")
+    if name in _FORBIDDEN_HEADERS:
+        raise ValueError(f"the header {name} has a meaning of its own")
+    return name
+
+
+def _is_principal(value: str) -> str:
+    if not re.fullmatch(r"[^/]+/ns/[^/]+/sa/[^/]+", value):
+        raise ValueError("a principal is TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT")
+    return value
+
+
+def _is_label(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", value):
+        raise ValueError("a name has lower-case letters, digits and inner hyphens, 63 at most")
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_seconds)]
+Address = Annotated[str, BeforeValidator(str), AfterValidator(_is_address)]
+Name = Annotated[str, AfterValidator(_is_label)]
+Principal = Annotated[str, AfterValidator(_is_principal)]
+HeaderName = Annotated[str, AfterValidator(_is_header)]
