@@ -72,8 +72,9 @@ class Control:
             self._noise(now)
             return
         self._budgets.spend(Cause.SETTINGS, now, 0)
-        self._apply(frames.read_settings(payload))
-        self._sending.put(frames.SETTINGS_ACK)
+        settings = frames.read_settings(payload)
+        self._sending.put(frames.SETTINGS_ACK)  # first: until it comes, the client counts by the old ones
+        self._apply(settings)
         self._life.greeted = True
 
     def _apply(self, settings: dict[int, int]) -> None:
