@@ -11,10 +11,9 @@ from authz.core.claims import Claims
 from authz.core.decision import Decision, Deny
 from authz.core.jwt import Jws
 from authz.core.memo import Memo
-from authz.core.policy import Accept, Authorizer, Policy, Rule
+from authz.core.policy import Authorizer, Policy, Rule
 from authz.core.reason import Reason, Refused, Unavailable
 from authz.core.request import Request
-from authz.core.token import Token
 from authz.sources import Sources
 
 
@@ -62,20 +61,11 @@ async def _identify(
     known = memo.get(digest)
     jws = known.jws if known else jwt.parse(presented)
     accept = claims.issuer(jws, accepted)
-    verified = await _verify(presented, jws, accept, sources, known)
-    if verified is not known:
-        memo.put(digest, verified)
-    claims.check(verified.claims, accept, now)
-    return verified.claims
-
-
-async def _verify(
-    presented: Token, jws: Jws, accept: Accept, sources: Sources, known: Verified | None
-) -> Verified:
-    """What is known holds only while its key is one of the issuer's."""
     keys = sources.jwks(accept)
     key = keys.find(jws.kid, jws.algorithm) or await keys.key(jws.kid, jws.algorithm)
-    if known is not None and known.key == key.identity:
-        return known
-    jwt.verify(presented, jws.algorithm, key)
-    return Verified(jws, claims.read(jws), key.identity)
+    if known is None or known.key != key.identity:  # what is known holds only under one of today's keys
+        jwt.verify(presented, jws.algorithm, key)
+        known = Verified(jws, claims.read(jws), key.identity)
+        memo.put(digest, known)
+    claims.check(known.claims, accept, now)
+    return known.claims

@@ -4,6 +4,7 @@ Scopes and audiences mean what they mean in Istio's policies for the same rule.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from authz.core.claims import Claims
@@ -14,6 +15,8 @@ from authz.core.request import Request
 
 # Kyma looks for scopes in each of these; all that are required must stand in the same one.
 _SCOPE_CLAIMS = ("scp", "scope", "scopes")
+
+COMBINATIONS_MAX = 1_024  # which of the identity headers a caller has; a handful in practice
 
 
 def require(claims: Claims, any_of: tuple[Requirement, ...]) -> None:
@@ -31,8 +34,7 @@ def allow(policy: Policy, rule: Rule, request: Request, headers: Mapping[str, st
     """Let it pass with these identity headers, and with no other that a client may have sent."""
     reason = Reason.AUTHORIZED if rule.checks else Reason.PUBLIC
     known = policy.identity_headers
-    absent = known - headers.keys()
-    return Allow(reason, rule, headers, (*sorted(absent), *_aliases(request.headers, known)))
+    return Allow(reason, rule, headers, _absent(known, tuple(headers)) + _aliases(request.headers, known))
 
 
 def _has_scopes(claims: Mapping[str, Any], scopes: frozenset[str]) -> bool:
@@ -50,6 +52,12 @@ def _scopes(claim: Any) -> frozenset[str]:
             return frozenset()
 
 
-def _aliases(headers: Iterable[str], known: frozenset[str]) -> list[str]:
+@lru_cache(COMBINATIONS_MAX)
+def _absent(known: frozenset[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(known.difference(names)))
+
+
+def _aliases(headers: Iterable[str], known: frozenset[str]) -> tuple[str, ...]:
     """`x_auth_subject`: CGI and WSGI workloads can not tell it from `x-auth-subject`."""
-    return [name for name in headers if "_" in name and name.replace("_", "-") in known]
+    odd = [name for name in headers if "_" in name and name.replace("_", "-") in known]
+    return tuple(odd) if odd else ()

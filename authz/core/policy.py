@@ -53,11 +53,21 @@ Accept = Jwt
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """Who is accepted, tried in order. An authorizer that accepts nothing refuses everyone."""
+    """Who is accepted, tried in order. An authorizer that accepts nothing refuses everyone.
+
+    `places` are the locations of tokens in that order, each with all that is accepted there.
+    """
 
     name: str
     accept: tuple[Accept, ...] = ()
     identity_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    places: tuple[tuple[Location, tuple[Accept, ...]], ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Sort by place at load, not at each request."""
+        locations = dict.fromkeys(accept.location for accept in self.accept)
+        places = ((place, tuple(one for one in self.accept if one.location == place)) for place in locations)
+        object.__setattr__(self, "places", tuple(places))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ for Envoy reads an empty CheckResponse as *allow* (envoy/service/auth/v3/externa
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from authz.core.decision import Allow, Decision, Deny
 from authz.core.reason import Reason
@@ -16,14 +17,16 @@ from authz.server import ext_authz_pb2 as pb
 # google.rpc.Code: what Envoy looks at first. Only OK passes.
 _OK, _PERMISSION_DENIED = 0, 7
 
-_RETRY_AFTER_S = "1"
+ALLOWANCES_MAX = 4_096  # encoded answers kept, of some 300 bytes; one for each caller seen lately
+
+_RETRY_AFTER_S = "1"  # keys are asked for again within seconds
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 
 
 def decode(raw: bytes) -> Request:
     """Raises google.protobuf.message.DecodeError on anything that is not a CheckRequest."""
     http = pb.CheckRequest.FromString(raw).attributes.request.http
-    headers = dict(http.headers) or _joined(http.header_map.headers)
+    headers = http.headers or _joined(http.header_map.headers)
     path, _, query = http.path.partition("?")  # Envoy leaves `query` empty, and the query in `path`
     identifier = headers.get("x-request-id", "")
     return Request(
@@ -39,12 +42,15 @@ def encode(decision: Decision, request_id: str) -> bytes:
 
 
 def allowed(allow: Allow) -> bytes:
-    """Status OK with an OkHttpResponse: each header overwrites what the client sent.
+    """Status OK with an OkHttpResponse: each header overwrites what the client sent."""
+    return _allowed(tuple(allow.headers.items()), allow.remove)
 
-    Envoy up to 1.40 reads `append`, later ones `append_action`; both are set, so that both overwrite.
-    """
-    response = pb.CheckResponse(status=pb.Status(code=_OK), ok=pb.Ok(headers_to_remove=allow.remove))
-    for name, value in allow.headers.items():
+
+@lru_cache(ALLOWANCES_MAX)
+def _allowed(headers: tuple[tuple[str, str], ...], remove: tuple[str, ...]) -> bytes:
+    """Envoy up to 1.40 reads `append`, later ones `append_action`; both are set, so that both overwrite."""
+    response = pb.CheckResponse(status=pb.Status(code=_OK), ok=pb.Ok(headers_to_remove=remove))
+    for name, value in headers:
         option = response.ok.headers.add(append_action=pb.OVERWRITE_IF_EXISTS_OR_ADD)
         option.header.key, option.header.value, option.append.value = name, value, False
     return response.SerializeToString()
