@@ -117,5 +117,9 @@ def _listen_unix(path: Path) -> socket.socket:
         if path.is_socket() and client.connect_ex(str(path)):
             path.unlink()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
     return listener
