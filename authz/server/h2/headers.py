@@ -43,14 +43,14 @@ class Headers(Generic[T]):
         self._memo: dict[bytes, T] = {}
         self._decoder = Decoder(limits.list_max_bytes)
         self._table = self._decoder.header_table
+        self._steady = True  # the last block left the table as it was
 
     def request(self, block: bytes) -> T:
         """Raises Malformed, after which the connection goes on, or ConnectionFault."""
         known = self._memo.get(block)
         if known is None:
-            before = self._state()
             known = self._read(request(self.fields(block)))
-            if self._state() == before:
+            if self._steady:
                 self._remember(block, known)
         return known
 
@@ -63,7 +63,8 @@ class Headers(Generic[T]):
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "headers too long", Cause.HEADERS) from error
         except HPACKError as error:
             raise ConnectionFault(Code.COMPRESSION_ERROR, "not HPACK") from error
-        if self._state() != before:
+        self._steady = self._state() == before
+        if not self._steady:
             self._memo.clear()
         return fields
 
