@@ -6,7 +6,7 @@ are libFuzzer's; `-runs=100000` and `-max_total_time=SECONDS` bound a run.
 
 import sys
 
-import atheris  # type: ignore[import-untyped]  # it publishes no types
+import atheris
 
 with atheris.instrument_imports(include=["authz.server.h2", "hpack"]):
     from authz.server.h2 import grpc

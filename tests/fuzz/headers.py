@@ -6,7 +6,7 @@ A reader with a memory and one without must see the same requests and the same f
 import sys
 from dataclasses import replace
 
-import atheris  # type: ignore[import-untyped]  # it publishes no types
+import atheris
 
 with atheris.instrument_imports(include=["authz.server.h2", "hpack"]):
     from authz.server.h2 import grpc
