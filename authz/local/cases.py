@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from authz.core.reason import Reason
+from authz.local import words
 from authz.local.forged import Wallet
 from authz.local.laptop import Laptop
 from authz.local.raw import Answer
+from authz.local.words import NO_ANSWER, NO_ROUTE
 
 ACCOUNT = "account.localhost/"
 ORDERS = "shop.localhost/orders"
@@ -18,8 +20,8 @@ PRODUCT = "shop.localhost/products/7"
 REPORT = "reports.localhost/reports/7"
 PANEL = "dashboard.localhost/d/1"
 
-PASSED = ""
-NO_ROUTE = ""  # Envoy answers 404 without a body
+PASSED = "passes"
+SILENT = {404: NO_ROUTE, 503: NO_ANSWER}  # where Envoy answers without a body
 RBAC = "RBAC: access denied"
 NOT_A_JWT = "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"
 
@@ -57,7 +59,7 @@ class Case:
         seen = answer.document.get("headers", {})
         found = [
             *([] if answer.status == self.status else [f"status {answer.status}"]),
-            *([] if why(answer) == self.why else [why(answer) or "no reason"]),
+            *([] if why(answer) == self.why else [why(answer)]),
             *(
                 f"{name} is {seen.get(name)}"
                 for name, value in self.sees.items()
@@ -73,7 +75,9 @@ def why(answer: Answer) -> str:
     """The reason that a refusal gives: ours by name, the mesh's by its words."""
     if answer.status == 200:
         return PASSED
-    return str(answer.document.get("reason", answer.body.strip()))
+    if not answer.body:
+        return SILENT.get(answer.status, "no reason")
+    return str(answer.document.get("reason") or words.of_body(answer.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,6 @@ def _refused(name: str, bearer: str, reason: Reason) -> Case:
     )
 
 
-_AMBIGUOUS = Reason.PATH_AMBIGUOUS.text
 _SECOND = (("authorization", "Bearer x"),)
 _MALLORY = (("x-auth-subject", "mallory"), ("x_auth_subject", "mallory"))
 _NOBODY = {"x-auth-subject": "", "x_auth_subject": ""}
@@ -134,12 +137,12 @@ TRICKS = (
     Case("Host with a port", ORDERS, 401, "TOKEN_MISSING", port=":1234"),
     Case("HOST in capitals", "SHOP.LOCALHOST/orders", 401, "TOKEN_MISSING"),
     Case("Host with a dot at its end", "shop.localhost./orders", 404, NO_ROUTE),
-    Case("// before a protected path", "shop.localhost//orders", 400, _AMBIGUOUS),
+    Case("// before a protected path", "shop.localhost//orders", 400, "PATH_AMBIGUOUS"),
     Case("dots in a public path", "shop.localhost/products/../orders", 401, "TOKEN_MISSING"),
     Case("the same, encoded", "shop.localhost/products/%2e%2e/orders", 401, "TOKEN_MISSING"),
-    Case("an encoded slash", "shop.localhost/products/..%2forders", 400, _AMBIGUOUS),
+    Case("an encoded slash", "shop.localhost/products/..%2forders", 400, "PATH_AMBIGUOUS"),
     Case("the same, with a path parameter", "shop.localhost/products/..;x/orders", 401, "TOKEN_MISSING"),
-    Case("a path parameter", "shop.localhost/products/7;x/orders", 400, _AMBIGUOUS),
+    Case("a path parameter", "shop.localhost/products/7;x/orders", 400, "PATH_AMBIGUOUS"),
     Case("a query like a public path", "shop.localhost/orders?x=/products/7", 401, "TOKEN_MISSING"),
     Case("an identity from the client, public", PRODUCT, 200, headers=_MALLORY, sees=_NOBODY),
     Case(
@@ -168,9 +171,9 @@ WITHOUT_IDP = (
     _refused("no token", "", Reason.TOKEN_MISSING),
 )
 WITHOUT_AUTHORIZER = (
-    Case("a protected path", ACCOUNT, 503, bearer="new"),
-    Case("a protected path, no token", ACCOUNT, 503),
-    Case("a host enforced at the gateway", PANEL, 503, bearer="new"),
+    Case("a protected path", ACCOUNT, 503, NO_ANSWER, bearer="new"),
+    Case("a protected path, no token", ACCOUNT, 503, NO_ANSWER),
+    Case("a host enforced at the gateway", PANEL, 503, NO_ANSWER, bearer="new"),
     Case("a public path", PRODUCT, 200),
     Case("a path the mesh checks itself", REPORT, 403, RBAC),
 )

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_VALID = timedelta(days=7)
-_CLOCKS_DIFFER = timedelta(minutes=5)
+_VALID = timedelta(days=7)  # nothing renews them: longer than anybody leaves a laptop running
+_CLOCKS_DIFFER = timedelta(minutes=5)  # a clock may be set back while it runs, as after a sleep
 _CA_NAME = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "authz laptop")])
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from authz.local import ports, raw
 from authz.local.cases import STAGES, Case, Stage, why
+from authz.local.failure import CannotRun
 from authz.local.forged import Wallet
 from authz.local.laptop import Laptop
-from authz.local.problems import Problems
 from authz.local.raw import Answer
 from authz.local.up import SAMPLES
 
-ROW = "  {:<4}{:<41}{:<47}{:>8}  {:>3}  {}"
+ROW = "  {:<5}{:<40}{:<43}{:>8}  {:>3}  {}"
 HEADINGS = ROW.format("", "what is tried", "request", "expected", "got", "reason")
 
 
@@ -30,7 +30,7 @@ class Outcome:
 
     @property
     def faults(self) -> list[str]:
-        """None if the case holds."""
+        """Empty if the case holds."""
         return self.case.faults(self.answer)
 
 
@@ -38,8 +38,8 @@ def run() -> int:
     """Print the table as it happens. 0 only if every case holds."""
     try:
         return asyncio.run(_print())
-    except Problems as problems:
-        print(*problems.messages, sep="\n")
+    except CannotRun as failure:
+        print(*failure.messages, sep="\n", file=sys.stderr)
         return 1
 
 
@@ -56,11 +56,12 @@ async def outcomes() -> AsyncIterator[Outcome]:
 
 async def _print() -> int:
     bad, title, count = 0, "", 0
-    print("Starting two Envoys, an authorizer, an identity provider and a workload", flush=True)
+    print("Starting two Envoys, an authorizer, an identity provider and workloads\n", flush=True)
+    print(HEADINGS)
     async for outcome in outcomes():
         if outcome.stage.title != title:
             title = outcome.stage.title
-            print(f"\n{title}\n{HEADINGS}")
+            print(f"\n{title}")
         print(row(outcome), flush=True)
         bad += bool(outcome.faults)
         count += 1
@@ -71,10 +72,10 @@ async def _print() -> int:
 def row(outcome: Outcome) -> str:
     """Request, expected, got, reason."""
     case, answer = outcome.case, outcome.answer
-    told = "; ".join(outcome.faults) or why(answer) or "passes" * (answer.status == 200)
+    told = "; ".join(outcome.faults) or why(answer)
     asked = f"{case.method} {case.target}"
     verdict = "BAD" if outcome.faults else "ok"
-    return ROW.format(verdict, case.name, asked, case.status, answer.status, told).rstrip()
+    return ROW.format(verdict, case.name, asked, case.status, answer.status, told)
 
 
 if __name__ == "__main__":

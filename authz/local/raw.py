@@ -14,7 +14,7 @@ import h11
 from authz.local.ports import LOOPBACK
 
 TIMEOUT_S = 10.0  # the gateway gives up on the authorizer after two
-READ_BYTES = 1 << 16
+READ_BYTES = 1 << 16  # any answer of the samples in one read
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,52 +5,59 @@ Edits of the files are picked up as they are saved; a bad one is reported and th
 
 import asyncio
 import signal
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from authz.local import envoy, plan
+from authz.istio.translate import Resource
+from authz.local import command, envoy, lines, plan, suggestions
+from authz.local.failure import CannotRun
 from authz.local.laptop import Laptop
 from authz.local.lines import Story
 from authz.local.plan import Plan
 from authz.local.ports import LOOPBACK, Ports
-from authz.local.problems import Problems
+from authz.local.process import Process
 from authz.server import files, reload
 
 SAMPLES = Path(__file__).parents[2] / "config" / "samples"
 
 
 def run(sources: Sequence[Path], offset: int = 0) -> int:
-    """Until Ctrl-C or SIGTERM. 1 where the files are bad, a port is taken or a part does not come up."""
+    """Until Ctrl-C or SIGTERM. 1 if the files are bad, a port is taken, or an Envoy does not run or stay."""
     try:
         asyncio.run(_run(sources or [SAMPLES], offset))
-    except Problems as problems:
-        _say(*problems.messages)
+    except CannotRun as failure:
+        _complain(*failure.messages)
         return 1
     return 0
 
 
-def envoy_configuration(resources: Sequence[plan.Resource], loaded: files.Loaded) -> list[dict[str, Any]]:
-    """What the gateway and the sidecar would be told, each as one static configuration."""
+def envoy_configuration(resources: Sequence[Resource], loaded: files.Loaded) -> list[dict[str, Any]]:
+    """What the gateway and the sidecar would be told, each as one static configuration.
+
+    Raises CannotRun for what they would not do as Istio does.
+    """
     made = Plan((), loaded, tuple(resources))
     ports, places = Ports(), plan.numbered(made.backends, {})
-    compiled = envoy.compile(resources, plan.mesh(made, ports, Path("certs"), places, {}))
+    compiled = plan.compiled(made, ports, Path("certs"), places, {})
     return [
         envoy.bootstrap(compiled.gateway, ports.gateway_admin, "gateway"),
         envoy.bootstrap(compiled.sidecar, ports.sidecar_admin, "sidecar"),
     ]
 
 
-def welcome(laptop: Laptop, offset: int) -> Iterable[str]:
-    """Where everything is, and something to try for each rule."""
+def welcome(laptop: Laptop, authz: Sequence[str], offset: int) -> Iterable[str]:
+    """Where everything is, and something to try for each rule. `authz` are the words that start us."""
     ports = laptop.ports
     yield f"gateway            http://*.localhost:{ports.gateway}"
     yield f"identity provider  {laptop.issuer.url}   (users: alice, bob)"
     yield f"metrics            http://{LOOPBACK}:{ports.authorizer}/metrics"
     yield f"Envoys             http://{LOOPBACK}:{ports.gateway_admin} and :{ports.sidecar_admin}"
     yield ""
-    yield from plan.suggestions(laptop.plan, ports, offset)
+    yield from suggestions.curls(laptop.plan, ports, authz, offset)
     yield ""
+    yield lines.HEADINGS
 
 
 async def _run(sources: Sequence[Path], offset: int) -> None:
@@ -58,12 +65,30 @@ async def _run(sources: Sequence[Path], offset: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     story = Story(_say, loop.call_later)
-    async with Laptop(sources, offset, story.heard) as laptop:
-        _say(*welcome(laptop, offset))
-        watching = [asyncio.create_task(_follow(laptop, sources)), asyncio.create_task(_follow_keys(laptop))]
-        await stop.wait()
-        for task in watching:
-            task.cancel()
+    laptop = Laptop(sources, offset, story.heard)
+    workloads = len(laptop.plan.backends)
+    _say(f"Starting two Envoys, an authorizer, an identity provider and {workloads} workloads;")
+    _say("Ctrl-C stops them.", "")
+    async with laptop:
+        _say(*welcome(laptop, command.again(sys.argv[0], sys.executable, Path.cwd()), offset))
+        needed = (_stays(each) for each in laptop.envoys)
+        await _first(stop.wait(), _follow(laptop, sources), _follow_keys(laptop), *needed)
+        _say("", "Stopping")
+
+
+async def _first(*awaited: Coroutine[Any, Any, object]) -> None:
+    """Until one of them returns or raises, which is then raised here."""
+    tasks = [asyncio.create_task(each) for each in awaited]
+    done, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await asyncio.gather(*done)
+
+
+async def _stays(part: Process) -> None:
+    """Raises CannotRun once it has ended: nobody starts it again here, as Kubernetes would."""
+    raise CannotRun([f"the {part.name} {await part.ended()}, so everything else has been stopped"])
 
 
 async def _follow(laptop: Laptop, sources: Sequence[Path]) -> None:
@@ -71,8 +96,8 @@ async def _follow(laptop: Laptop, sources: Sequence[Path]) -> None:
         try:
             await laptop.reload()
             _say("the files have changed, and so have the rules")
-        except Problems as problems:
-            _say(*problems.messages, "the last good rules stay")
+        except CannotRun as failure:
+            _complain(*failure.messages, "the last good rules stay")
 
     await reload.loop(lambda: sources, changed)
 
@@ -85,8 +110,14 @@ async def _follow_keys(laptop: Laptop) -> None:
         if laptop.issuer.kid != known:
             known = laptop.issuer.kid
             await laptop.refresh_keys()
+            _say("the identity provider has a new key, and the mesh knows it")
 
 
-def _say(*lines: str) -> None:
-    for line in lines:
+def _say(*told: str) -> None:
+    for line in told:
         print(line, flush=True)
+
+
+def _complain(*messages: str) -> None:
+    for message in messages:
+        print(message, file=sys.stderr, flush=True)

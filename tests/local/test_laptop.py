@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from authz.local import ports, raw, token
+from authz.local.failure import CannotRun
 from authz.local.laptop import Laptop
 from authz.local.ports import LOOPBACK, Ports
-from authz.local.problems import Problems
 from authz.local.process import Process
 from authz.local.up import SAMPLES
 
@@ -61,7 +61,7 @@ async def test_edits_are_followed_and_bad_ones_change_nothing(cluster, offset):
         await becomes(200, lambda: status(laptop, "shop.localhost", "/goods/1"))
 
         edit(cluster / "shop.yaml", "authorizers: [dev]", "authorizers: [div]")
-        with pytest.raises(Problems, match="did you mean"):
+        with pytest.raises(CannotRun, match="did you mean"):
             await laptop.reload()
         assert await status(laptop, "shop.localhost", "/goods/1") == 200
 
@@ -104,7 +104,7 @@ def test_without_a_laptop_there_are_no_tokens(offset):
 
 async def test_a_taken_port_is_a_problem_and_nothing_is_started(offset):
     port = Ports().moved(offset).gateway_admin
-    with socket.create_server((LOOPBACK, port)), pytest.raises(Problems, match="gateway's admin port"):
+    with socket.create_server((LOOPBACK, port)), pytest.raises(CannotRun, match="gateway's admin port"):
         await Laptop([SAMPLES], offset).__aenter__()
     assert await taken(offset) == []
 
@@ -126,7 +126,7 @@ async def test_nothing_is_left_behind(offset, number, code):
 
 async def test_a_program_that_ends_is_named_with_its_last_words():
     program = await Process.start("gateway", [sys.executable, "-c", "print('no such thing')"], lambda _: None)
-    with pytest.raises(Problems, match=r"the gateway has ended; its last lines:\nno such thing"):
+    with pytest.raises(CannotRun, match=r"the gateway has ended; its last lines:\nno such thing"):
         await program.ready(f"http://{LOOPBACK}:1/")
     await program.stop()
 

@@ -6,6 +6,7 @@ from itertools import permutations
 
 import pytest
 
+from authz.core.reason import Reason
 from authz.local import lines
 from authz.local.lines import Story
 
@@ -18,6 +19,7 @@ GATEWAY = {
     "details": "via_upstream",
 }
 SIDECAR = {"request_id": "1", "details": "via_upstream"}
+DIRECT = {"details": "direct_response"}
 ALLOWED = {"request_id": "1", "event": "allowed", "reason": "AUTHORIZED", "rule": "default/shop/1"}
 DENIED = {"request_id": "1", "event": "denied", "reason": "TOKEN_MISSING", "rule": "default/shop/1"}
 
@@ -40,10 +42,17 @@ class Told(list[str]):
 @pytest.mark.parametrize(
     ("seen", "decided"),
     [
-        ({"gateway": {"details": "direct_response"}}, ("gateway", "direct_response")),
-        ({"gateway": {"details": "route_not_found"}}, ("gateway", "route_not_found")),
+        ({"gateway": DIRECT | {"body": Reason.PATH_AMBIGUOUS.text}}, ("gateway", "PATH_AMBIGUOUS")),
+        ({"gateway": DIRECT | {"body": "Closed."}}, ("gateway", "Closed.")),
+        ({"gateway": DIRECT | {"body": None}}, ("gateway", "its route says so")),
+        ({"gateway": {"details": "route_not_found"}}, ("gateway", "no route")),
+        ({"gateway": {"details": "ext_authz_error"}}, ("gateway", "the authorizer did not answer")),
         ({}, ("mesh", "allowed")),
-        ({"sidecar": {"details": "jwt_authn_access_denied"}}, ("sidecar", "jwt_authn_access_denied")),
+        ({"sidecar": {"details": "jwt_authn_access_denied{Jwt_is_expired}"}}, ("sidecar", "Jwt is expired")),
+        (
+            {"sidecar": {"details": "rbac_access_denied_matched_policy[none]"}},
+            ("sidecar", "no policy allows it"),
+        ),
         ({"authorizer": ALLOWED}, ("authorizer", "AUTHORIZED (default/shop/1)")),
         ({"authorizer": DENIED}, ("authorizer", "TOKEN_MISSING (default/shop/1)")),
         (
@@ -105,3 +114,9 @@ def test_requests_that_never_end_are_forgotten():
     for number in range(lines.OPEN_MAX + 10):
         told.hear("sidecar", SIDECAR | {"request_id": str(number)})
     assert len(told.story._open) == lines.OPEN_MAX
+
+
+def test_rows_stand_under_their_headings():
+    row = lines.render({"gateway": GATEWAY | {"method": "OPTIONS"}, "authorizer": ALLOWED})
+    for heading, value in [("method", "OPTIONS"), ("decided by", "authorizer"), ("why", "AUTHORIZED")]:
+        assert lines.HEADINGS.index(heading) == row.index(value)

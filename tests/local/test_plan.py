@@ -1,5 +1,6 @@
-"""What follows from the files: the mesh, the authorizer's settings, and a command to try for each rule."""
+"""What follows from the files: the mesh, what its Envoys are told, and the authorizer's settings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,10 @@ import yaml
 
 from authz import config
 from authz.local import plan
+from authz.local.failure import CannotRun
 from authz.local.ports import Ports
-from authz.local.problems import Problems
 from authz.local.up import SAMPLES
-from authz.server.files import CONFIG_KEY
+from authz.server.files import CONFIG_KEY, Document, Read
 
 SHOP, REPORTS = ("shop.default.svc.cluster.local", 80), ("reports.default.svc.cluster.local", 80)
 
@@ -49,32 +50,39 @@ def test_the_authorizer_listens_where_the_envoys_ask(samples):
     settings = config.parse(files[CONFIG_KEY])
     assert (settings.listen.grpc, settings.listen.admin) == ("127.0.0.1:9191", "127.0.0.1:9192")
     assert settings.policy.files == (plan.RULES_FILE,)
-    assert settings.authorizers == samples.loaded.config.authorizers
+    given = samples.loaded.config
+    assert (settings.authorizers, settings.sources) == (given.authorizers, given.sources)
+    assert settings.sources.refresh_cooldown == 1.0
     assert {each["kind"] for each in yaml.safe_load_all(files[plan.RULES_FILE])} >= {"APIRule", "Service"}
+
+
+@pytest.mark.parametrize("setting", ["timeout: 250ms", "ttl: 90m", "stale: 36h", "refreshCooldown: 2s"])
+def test_durations_reach_the_authorizer_as_they_were_written(setting):
+    document = {"kind": "ConfigMap", "data": {CONFIG_KEY: f"sources: {{{setting}}}"}}
+    made = plan.make(Read((Document("f", document),)))
+    assert setting in plan.authorizer_files(made, Ports())[CONFIG_KEY]
+
+
+def test_the_gateway_is_where_its_principal_says():
+    principal = "cluster.local/ns/edge/sa/front"
+    document = {"kind": "ConfigMap", "data": {CONFIG_KEY: f"istio: {{gatewayPrincipal: {principal}}}"}}
+    made = plan.make(Read((Document("f", document),)))
+    mesh = plan.mesh(made, Ports(), Path("certs"), {}, {})
+    assert (mesh.gateway.namespace, mesh.gateway_identity.principal) == ("edge", principal)
+
+
+def test_what_the_envoys_can_not_do_is_said_in_words(samples):
+    audit = {**samples.resources[0], "kind": "AuthorizationPolicy", "spec": {"action": "AUDIT"}}
+    changed = replace(samples, resources=(audit,))
+    places = plan.numbered(samples.backends, {})
+    with pytest.raises(CannotRun, match=r"AuthorizationPolicy default/.*: spec.action: "):
+        plan.compiled(changed, Ports(), Path("certs"), places, {})
 
 
 def test_an_offset_moves_the_identity_provider_everywhere():
     moved = plan.read([SAMPLES], 10)
     assert moved.jwks_uris == ["http://127.0.0.1:9410/jwks"]
     assert moved.loaded.config.authorizers[0].accept[0].jwt.issuer == "http://127.0.0.1:9410"
-
-
-def test_there_is_a_command_to_try_for_each_rule(samples):
-    commands = list(plan.suggestions(samples, Ports()))
-    assert len(commands) == sum(len(rule.spec.rules) for _, rule in samples.loaded.rules)
-    assert "curl -i http://shop.localhost:8080/products/" in commands
-    assert (
-        "curl -i -X POST http://shop.localhost:8080/orders"
-        ' -H "Authorization: Bearer $(authz token --scope orders:write)"'
-    ) in commands
-    assert (
-        "curl -i http://reports.localhost:8080/reports/1"
-        ' -H "Authorization: Bearer $(authz token --scope reports:read --audience shop)"'
-    ) in commands
-
-
-def test_a_command_knows_the_offset(samples):
-    assert "--port-offset 10" in "".join(plan.suggestions(samples, Ports().moved(10), 10))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +94,6 @@ def test_a_command_knows_the_offset(samples):
 )
 def test_bad_files_are_problems(tmp_path, text, message):
     (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(Problems, match=message) as caught:
+    with pytest.raises(CannotRun, match=message) as caught:
         plan.read([SAMPLES, tmp_path])
     assert all("bad.yaml" in each for each in caught.value.messages)

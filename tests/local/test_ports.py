@@ -16,12 +16,10 @@ def test_no_two_parts_want_one_port():
     assert len(wanted) == len(set(wanted))
 
 
-def test_a_taken_port_is_named_with_who_wants_it_and_what_helps():
+def test_a_taken_port_is_named_with_who_wants_it():
     with socket.create_server((LOOPBACK, 0)) as other:
         port = other.getsockname()[1]
-        assert ports.taken([(port, "the gateway")]) == [
-            f"port {port} is taken, and the gateway wants it: end what listens there, or use --port-offset"
-        ]
+        assert ports.taken([(port, "the gateway")]) == [f"port {port} is taken, and the gateway wants it"]
     assert ports.taken([(port, "the gateway")]) == []
 
 

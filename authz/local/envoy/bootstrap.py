@@ -30,6 +30,7 @@ from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
 from envoy_data_plane.google.protobuf import Any as Packed
 from envoy_data_plane.google.protobuf import Struct
 
+from authz.local import atomic
 from authz.local.envoy import clusters
 from authz.local.envoy.mesh import Address
 
@@ -69,12 +70,10 @@ def bootstrap(proxy: Proxy, admin_port: int, node: str, xds_dir: Path | None = N
 
 
 def publish(proxy: Proxy, xds_dir: Path) -> None:
-    """Write the files of a watched directory, each in one step."""
+    """Write the files of a watched directory."""
     for name, resources in ((CLUSTERS, proxy.clusters), (LISTENERS, proxy.listeners)):
         response = DiscoveryResponse(resources=[Packed.pack(resource) for resource in resources])
-        draft = xds_dir / f".{name}"
-        draft.write_text(json.dumps(as_json(response)), encoding="utf-8")
-        draft.replace(xds_dir / name)
+        atomic.write(xds_dir / name, json.dumps(as_json(response)))
 
 
 def as_json(message: Message) -> dict[str, Any]:

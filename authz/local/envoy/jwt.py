@@ -1,4 +1,4 @@
-"""RequestAuthentications as Envoy's jwt_authn: a token that is there must be good, none may be missing.
+"""RequestAuthentications as Envoy's jwt_authn: a token may be missing, but one that is sent must be valid.
 
 Refusing a missing token is not its business: that is what AuthorizationPolicies are for.
 """

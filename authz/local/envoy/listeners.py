@@ -33,7 +33,7 @@ from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import UuidRequestIdCo
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import DownstreamTlsContext
 from envoy_data_plane.google.protobuf import Any, Struct
 
-from authz.local.envoy import clusters
+from authz.local.envoy import clusters, routes
 from authz.local.envoy.mesh import Mesh, Workload
 
 # One JSON object a line. The path goes without its query, which may hold credentials.
@@ -44,6 +44,7 @@ LOG_FIELDS = {
     "path": "%PATH(NQ:ORIG_OR_PATH)%",
     "status": "%RESPONSE_CODE%",
     "details": "%RESPONSE_CODE_DETAILS%",
+    "body": f"%METADATA(ROUTE:{routes.LOGGED}:body)%",  # of a direct response
     "flags": "%RESPONSE_FLAGS%",
     "duration_ms": "%DURATION%",
 }

@@ -10,6 +10,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     HeaderValue,
     HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
+    Metadata,
 )
 from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
@@ -25,7 +26,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 )
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
 from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
-from envoy_data_plane.google.protobuf import Any
+from envoy_data_plane.google.protobuf import Any, Struct
 
 from authz.local.envoy import cors, matchers
 from authz.local.envoy.document import Document, Node
@@ -33,6 +34,7 @@ from authz.local.envoy.mesh import Workload
 
 RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 DIRECT_BODY_MAX_BYTES = 1_048_576  # Istio's limit for directResponse
+LOGGED = "authz.log"  # the namespace of what routes tell the access log
 OVERWRITE = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 APPEND = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 
@@ -87,6 +89,7 @@ def _route(match: RouteMatch, http: Node, known: Mapping[tuple[str, int], Worklo
     )
     if "directResponse" in http:
         route.direct_response = _direct(http)
+        route.metadata = _saying(http)
     else:
         route.route = _forward(http, known)
     return route
@@ -119,6 +122,12 @@ def _direct(http: Node) -> DirectResponseAction:
         else None
     )
     return DirectResponseAction(status=response.number("status"), body=body)
+
+
+def _saying(http: Node) -> Metadata:
+    """The body once more, for the access log, which does not see bodies."""
+    said = http["directResponse"]["body"].text("string")
+    return Metadata(filter_metadata={LOGGED: Struct.from_dict({"body": said})})
 
 
 def _forward(http: Node, known: Mapping[tuple[str, int], Workload]) -> RouteAction:

@@ -190,30 +190,30 @@ class IdToken(OpenIDCode):
     def exists_nonce(self, nonce: str, request: OAuth2Request) -> bool:  # noqa: ARG002  # authlib's signature
         return False
 
-    def resolve_client_private_key(self, client: Client) -> Any:  # noqa: ARG002
+    def resolve_client_private_key(self, client: Client) -> Any:  # noqa: ARG002  # authlib's signature
         return self._issuer.key
 
-    def get_encode_header(self, client: Client) -> dict[str, str]:  # noqa: ARG002
+    def get_encode_header(self, client: Client) -> dict[str, str]:  # noqa: ARG002  # authlib's signature
         return {"alg": ALGORITHM, "kid": self._issuer.kid}
 
     def get_client_claims(self, client: Client) -> dict[str, str]:
         return {"iss": self._issuer.url, "aud": client.client_id}
 
-    def generate_user_info(self, user: User, scope: str) -> dict[str, Any]:  # noqa: ARG002
+    def generate_user_info(self, user: User, scope: str) -> dict[str, Any]:  # noqa: ARG002  # authlib's signature
         return user.claims
 
 
 class Introspection(IntrospectionEndpoint):
     """RFC 7662: a token of ours that is still good is active, and nothing else is."""
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> dict[str, Any] | None:  # noqa: ARG002
+    def query_token(self, token_string: str, token_type_hint: str | None) -> dict[str, Any] | None:  # noqa: ARG002  # authlib's signature
         issuer: Issuer = self.server.issuer
         try:
             return issuer.read(token_string)
         except (JoseError, ValueError):
             return None
 
-    def check_permission(self, token: Any, client: Client, request: OAuth2Request) -> bool:  # noqa: ARG002
+    def check_permission(self, token: Any, client: Client, request: OAuth2Request) -> bool:  # noqa: ARG002  # authlib's signature
         return bool(client.secret)
 
     def create_introspection_payload(self, token: dict[str, Any] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from joserfc.jwk import RSAKey
 from authz.local.idp.people import User
 
 ALGORITHM = "RS256"
-TOKEN_LIFETIME_S = 3600
+TOKEN_LIFETIME_S = 3600  # to try things out with one token; a real provider would give minutes
 
 
 class Issuer:

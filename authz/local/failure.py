@@ -6,8 +6,8 @@ It is raised for their mistakes and their machine's; ours keep their tracebacks.
 from collections.abc import Iterable
 
 
-class Problems(Exception):
-    """Every reason at once, one message each."""
+class CannotRun(Exception):
+    """`messages` are all the reasons at once, one line each."""
 
     def __init__(self, messages: Iterable[str]) -> None:
         self.messages = tuple(messages)
