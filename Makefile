@@ -2,18 +2,19 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.ready
+LOCAL := .venv/.local
+READY := .venv/.dev
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(READY) ## See the samples secured by real Envoys, request by request
+demo: $(LOCAL) ## See the samples secured by real Envoys, request by request
 	@$(BIN)/python -m authz.local.demo
 
 .PHONY: up
-up: $(READY) ## Run the samples on this machine until Ctrl-C; FILES=... for others
+up: $(LOCAL) ## Run the samples on this machine until Ctrl-C; FILES=... for others
 	@$(BIN)/authz up $(FILES)
 
 .PHONY: check
@@ -45,12 +46,23 @@ golden: $(READY) ## Write the expected translations anew; review their diff
 	GOLDEN=write $(BIN)/pytest -q tests/istio/test_golden.py
 
 .PHONY: bench
-bench: $(READY) ## What a decision costs, as a ratio to one RS256 verification
-	$(BIN)/python -m benchmarks.decision
+bench: $(READY) ## Measure everything against its neighbours, write docs/benchmarks.md (10 minutes)
+	$(BIN)/python -m benchmarks
 
-$(READY): pyproject.toml constraints.txt
-	@echo "Setting up .venv (once; about a minute)"
+.PHONY: bench-quick
+bench-quick: $(READY) ## The essential ratios (1 minute)
+	@$(BIN)/python -m benchmarks --quick
+
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+$(LOCAL): pyproject.toml constraints.txt
+	@echo "Setting up .venv (once, half a minute)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; try make PYTHON=python3.12")'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+	@$(PIP) '.[local]'
+	@touch $@
+
+$(READY): $(LOCAL)
+	@echo "Adding the development tools to .venv (once, a minute)"
+	@$(PIP) '.[local,dev]'
 	@touch $@

@@ -1,0 +1,98 @@
+"""`python -m benchmarks`: ten minutes, and the report is written; with `--quick` one, and it is printed."""
+
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from benchmarks import cases, figures, issuer, measure, report, servers, tools, workload
+from benchmarks.cases import AGAIN, HALF, HOSTS, ONE, THROUGH_ENVOY, Bench
+from benchmarks.load import Generators
+from benchmarks.measure import Plan
+from benchmarks.process import LOAD_CORE, on
+from benchmarks.servers import ENVOY, HOSTS_OF, Place
+from benchmarks.workload import Requests
+
+TOKENS = 10_000
+
+FULL = Plan(cases.full(), cases.paced(cases.full()), rounds=5, paced_rounds=3, seconds=3)
+QUICK = Plan(cases.quick(), cases.paced(cases.quick())[:1], rounds=2, paced_rounds=1, seconds=2)
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="The essential ratios in about a minute; nothing is written.")
+def main(quick: bool) -> None:
+    """Measure our authorizer and its neighbours. Takes Linux and two cores."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every server is ended
+    began = time.monotonic()
+    try:
+        results = _results(QUICK if quick else FULL)
+    except (tools.Missing, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for figure in figures.judge(results):
+        click.echo(figure.line)
+    if not quick:
+        report.write(results)
+    click.echo(f"{time.monotonic() - began:.0f} s")
+
+
+def _results(plan: Plan) -> dict[str, Any]:
+    if len(os.sched_getaffinity(0)) < 2:
+        raise OSError("two cores are needed: one for the server, one for the load")
+    with on(LOAD_CORE), _bench(plan) as bench:
+        measured = measure.run(bench, plan, click.echo)
+        memory = {name: round(process.resident_mib) for name, process in bench.servers.processes.items()}
+    return {
+        "machine": {"processor": _processor(), "python": platform.python_version()},
+        "rounds": plan.rounds,
+        "verification_us": round(measured.verification_us, 3),
+        "samples": measured.samples,
+        "paced": measured.paced,
+        "memory_mib": memory,
+    }
+
+
+@contextmanager
+def _bench(plan: Plan) -> Iterator[Bench]:
+    """Everything built, signed, written down and started."""
+    found = tools.find()
+    with TemporaryDirectory(prefix="authz-bench-") as name, issuer.serving() as keys:
+        folder = Path(name)
+        workload.descriptors(folder / "descriptors")
+        click.echo(f"signing {TOKENS} tokens")
+        requests = _requests(folder)
+        asked = list(dict.fromkeys(case.asked for case in plan.cases if not case.asked_of_envoy))
+        behind = list(dict.fromkeys(case.asked for case in plan.cases if case.by == THROUGH_ENVOY))
+        place = Place(folder, keys, found.oauth2_proxy, requests[ONE].body)
+        click.echo(f"starting {', '.join([*asked, ENVOY])}")
+        with servers.running(place, [*asked, ENVOY], behind) as running:
+            generators = Generators(found.ghz, found.h2load, found.wrk, folder / "descriptors")
+            yield Bench(running, generators, requests)
+
+
+def _requests(folder: Path) -> dict[str, Requests]:
+    good = [issuer.good(number) for number in range(TOKENS)]
+    half = [issuer.forged(number) if number % 2 else token for number, token in enumerate(good)]
+    one = workload.hosts(1)
+    made = {ONE: (one, good[:1]), AGAIN: (one, good), HALF: (one, half)}
+    made |= {f"{HOSTS} of {count}": (workload.hosts(count), good[:1]) for count in HOSTS_OF.values()}
+    return {name: workload.write(folder, name, *each) for name, each in made.items()}
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Rounds of samples: every case once a round, so that what the machine does meanwhile hits all alike.
+
+The first round warms up and is thrown away; of the others the median counts.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from benchmarks.cases import FIRST, Bench, Case
+from benchmarks.load import Load
+from benchmarks.process import SERVER_CORE, on
+from benchmarks.servers import ENVOY
+
+WARM_UP_CALLS = 2_000
+WARM_UP_S = 1
+VERIFICATIONS = 3_000
+REFUSED_TOLERANCE = 0.02  # a load ends in the middle of its requests
+
+Sample = dict[str, float]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything."""
+
+    cases: Sequence[Case]
+    paced: Sequence[Case]
+    rounds: int
+    paced_rounds: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Medians by the case's name, and µs of CPU for one raw RS256 verification in the same run."""
+
+    verification_us: float
+    samples: Mapping[str, Sample]
+    paced: Mapping[str, Sample]
+
+
+def run(bench: Bench, plan: Plan, say: Say) -> Measured:
+    """Everything. Raises OSError if a server answers otherwise than it should."""
+    counts = {case: _warmed(bench, case, plan, say) for case in plan.cases}
+    verify = _verification()
+    units: list[float] = []
+    rounds: list[dict[str, Sample]] = []
+    for number in range(1, plan.rounds + 1):
+        units.append(verify())
+        found = {}
+        for case in plan.cases:
+            sample = found[case.name] = _sample(bench, case, counts[case], plan.seconds)
+            say(f"round {number} of {plan.rounds}  {case.name:48} {_line(sample)}")
+        rounds.append(found)
+    medians = {case.name: _medians([each[case.name] for each in rounds]) for case in plan.cases}
+    return Measured(statistics.median(units), medians, _paced(bench, plan, medians, say))
+
+
+def _warmed(bench: Bench, case: Case, plan: Plan, say: Say) -> int:
+    """How many calls take the time that a sample has."""
+    wanted = max(WARM_UP_CALLS, bench.asked(case).count)
+    sample = _sample(bench, case, wanted, WARM_UP_S)
+    say(f"warm-up       {case.name:48} {_line(sample)}")
+    return max(wanted, round(sample["rate"] * plan.seconds))
+
+
+def _sample(bench: Bench, case: Case, count: int, seconds: int) -> Sample:
+    if case.what == FIRST:
+        bench.servers.restart(case.asked)
+    watched = {
+        name: bench.servers.processes[name] for name in (case.asked, ENVOY) if name in bench.servers.processes
+    }
+    before = {name: process.cpu_s for name, process in watched.items()}
+    load = bench.run(case, count, seconds)
+    _as_expected(case, load)
+    spent = {name: (process.cpu_s - before[name]) / load.done * 1e6 for name, process in watched.items()}
+    sample = {"rate": load.done / load.seconds, "envoy_us": spent.get(ENVOY, 0.0)}
+    return sample | ({"cpu_us": spent[case.asked]} if case.asked in spent else {})
+
+
+def _paced(bench: Bench, plan: Plan, medians: Mapping[str, Sample], say: Say) -> dict[str, Sample]:
+    rounds: dict[str, list[Sample]] = {case.name: [] for case in plan.paced}
+    for number in range(1, plan.paced_rounds + 1):
+        for case in plan.paced:
+            rate = medians[case.name]["rate"] / 2
+            load = bench.paced(case, rate, plan.seconds)
+            sample = _latencies(load) | {"rate": rate, "reached": load.done / load.seconds}
+            rounds[case.name].append(sample)
+            say(f"half load {number} of {plan.paced_rounds}  {case.name:43} {_quantiles(sample)}")
+    return {name: _medians(samples) for name, samples in rounds.items()}
+
+
+def _latencies(load: Load) -> Sample:
+    ordered = sorted(load.latencies_ms)
+    shares = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999}
+    return {name: ordered[math.ceil(share * len(ordered)) - 1] for name, share in shares.items()}
+
+
+def _medians(samples: Sequence[Sample]) -> Sample:
+    """Of each number, and how far the CPU times lay apart."""
+    middle = {name: round(statistics.median(each[name] for each in samples), 3) for name in samples[0]}
+    costs = [each.get("cpu_us", 0.0) for each in samples]
+    if any(costs):
+        middle["spread"] = round((max(costs) - min(costs)) / statistics.median(costs), 3)
+    return middle
+
+
+def _as_expected(case: Case, load: Load) -> None:
+    if load.failed:
+        raise OSError(f"{case.name}: {load.failed} of {load.done} requests failed")
+    if abs(load.refused / load.done - case.refused) > REFUSED_TOLERANCE:
+        raise OSError(f"{case.name}: {load.refused} of {load.done} requests were refused")
+
+
+def _verification() -> Callable[[], float]:
+    """µs of CPU for one RS256 verification by `cryptography`, nothing around it."""
+    private = rsa.generate_private_key(65537, 2048)
+    message = b"x" * 500
+    signature = private.sign(message, padding.PKCS1v15(), hashes.SHA256())
+    public, scheme, digest = private.public_key(), padding.PKCS1v15(), hashes.SHA256()
+
+    def verify() -> float:
+        with on(SERVER_CORE):
+            began = time.thread_time()
+            for _ in range(VERIFICATIONS):
+                public.verify(signature, message, scheme, digest)
+            return (time.thread_time() - began) / VERIFICATIONS * 1e6
+
+    return verify
+
+
+def _line(sample: Sample) -> str:
+    cost = f"{sample['cpu_us']:7.1f} µs CPU" if "cpu_us" in sample else ""
+    return f"{sample['rate']:8.0f}/s {cost}"
+
+
+def _quantiles(sample: Sample) -> str:
+    return f"p50 {sample['p50_ms']:.2f}  p99 {sample['p99_ms']:.2f}  p99.9 {sample['p999_ms']:.2f} ms"
