@@ -9,12 +9,9 @@ from typing import Any
 
 from authz.core.claims import Claims
 from authz.core.decision import Allow
-from authz.core.policy import Policy, Requirement, Rule
+from authz.core.policy import SCOPE_CLAIMS, Policy, Requirement, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
-
-# Kyma looks for scopes in each of these; all that are required must stand in the same one.
-_SCOPE_CLAIMS = ("scp", "scope", "scopes")
 
 COMBINATIONS_MAX = 1_024  # which of the identity headers a caller has; a handful in practice
 
@@ -38,7 +35,7 @@ def allow(policy: Policy, rule: Rule, request: Request, headers: Mapping[str, st
 
 
 def _has_scopes(claims: Mapping[str, Any], scopes: frozenset[str]) -> bool:
-    return not scopes or any(scopes <= _scopes(claims.get(name)) for name in _SCOPE_CLAIMS)
+    return not scopes or any(scopes <= _scopes(claims.get(name)) for name in SCOPE_CLAIMS)
 
 
 def _scopes(claim: Any) -> frozenset[str]:

@@ -13,6 +13,9 @@ ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
 
+# Kyma looks for scopes in each of these; all that are required must stand in the same one.
+SCOPE_CLAIMS = ("scp", "scope", "scopes")
+
 # What a workload is told of the caller unless the configuration says otherwise: header to claim.
 IDENTITY_HEADERS: Mapping[str, str] = MappingProxyType(
     {

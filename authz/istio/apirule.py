@@ -8,18 +8,22 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from authz.core import path as paths
-from authz.istio import precedence
-from authz.istio.problem import Invalid, Problem, did_you_mean
+from authz.istio import precedence, syntax, wording
+from authz.istio.problem import Invalid, Problem
 from authz.istio.schema import Metadata, Model, Rule, Spec
 
 GROUP = "gateway.kyma-project.io"
 
-_CONFLICT = "Path {} with method {} conflicts with at least one of the previous rule paths"
+_CONFLICT = "Path {} with method {} conflicts with at least one of the previous rule paths (spec.rules[{}])"
+_PREFLIGHT = (
+    "with enforcement Gateway a preflight is refused by the authorizer; "
+    "list OPTIONS in a rule with noAuth, and let the workload answer"
+)
 
 _Numbered = tuple[int, Rule]
+_Known = dict[tuple[str, str], object]  # an issuer and its keys, to where its tokens are looked for
 
 
 class APIRule(Model):
@@ -48,80 +52,70 @@ class APIRule(Model):
 
     @property
     def seniority(self) -> tuple[str, str]:
-        """Where two want the same thing, the lesser keeps it: the elder, then the first by name."""
+        """Sort key: the older APIRule keeps a host; without a timestamp, the first by namespace/name."""
         return self.metadata.creation_timestamp or "unknown", self.key
 
 
 def parse(document: Mapping[str, Any]) -> APIRule:
     """Raises Invalid with every problem."""
     if document.get("apiVersion") == f"{GROUP}/v1beta1":
-        message = "v1beta1 is not read here, `authz migrate convert` turns it into version v2"
-        raise Invalid([Problem("apiVersion", message)])
+        raise Invalid([Problem("apiVersion", "v1beta1 is not read; write it as v2")])
     try:
-        rule = APIRule.model_validate(document)
+        apirule = APIRule.model_validate(document)
     except ValidationError as error:
         readable = list(_readable(document))
-        raise Invalid([*map(_explain, error.errors()), *_among(readable)]) from error
-    rules = list(enumerate(rule.spec.rules))
-    if problems := [*_serviceless(rule.spec, rules), *_among(rules), *_unreachable(rule.spec, rules)]:
+        raise Invalid([*wording.problems(error, _fields()), *_among(readable)]) from error
+    if problems := list(_problems(apirule.spec)):
         raise Invalid(problems)
-    return rule
+    return apirule
+
+
+def _problems(spec: Spec) -> Iterator[Problem]:
+    rules = list(enumerate(spec.rules))
+    if spec.cors_policy and spec.enforcement == "Gateway":
+        yield Problem("spec.corsPolicy", _PREFLIGHT)
+    yield from _serviceless(spec, rules)
+    yield from _among(rules)
+    yield from _unreachable(spec, rules)
 
 
 def _readable(document: Mapping[str, Any]) -> Iterator[_Numbered]:
     """The rules that are right by themselves, so that one mistake does not hide the others."""
     spec = document.get("spec")
     rules = spec.get("rules") if isinstance(spec, Mapping) else None
-    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+    for index, rule in enumerate(rules[: syntax.RULES_MAX] if isinstance(rules, list) else ()):
         with suppress(ValidationError):
             yield index, Rule.model_validate(rule)
 
 
-def _explain(error: ErrorDetails) -> Problem:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
-    return Problem(path.removeprefix("."), _message(error))
-
-
-def _message(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "missing":
-            return "is required"
-        case "extra_forbidden":
-            return "unknown field" + did_you_mean(str(error["loc"][-1]), _fields())
-        case "tuple_type":
-            return "Input should be a valid list"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case _:
-            return error["msg"]
-
-
-def _fields() -> Iterable[str]:
+def _fields() -> set[str]:
     models = Model.__subclasses__()
     return {str(field.alias) for model in models for field in model.model_fields.values()}
 
 
 def _among(rules: Sequence[_Numbered]) -> Iterator[Problem]:
+    known: _Known = {}
     for position, (index, rule) in enumerate(rules):
-        before = [other for _, other in rules[:position]]
-        yield from _conflicts(index, rule, before)
-        yield from _contradictions(index, rule, before)
+        yield from _conflicts(index, rule, rules[:position])
+        yield from _contradictions(index, rule, known)
 
 
-def _conflicts(index: int, rule: Rule, before: Sequence[Rule]) -> Iterator[Problem]:
-    covering = [other for other in before if precedence.covers(other.path, rule.path)]
-    claimed = {method for other in covering for method in other.methods}
+def _conflicts(index: int, rule: Rule, before: Sequence[_Numbered]) -> Iterator[Problem]:
+    claimed: dict[str, int] = {}
+    for earlier, other in before:
+        shared = [method for method in other.methods if method in rule.methods]
+        if shared and precedence.covers(other.path, rule.path):
+            claimed = dict.fromkeys(shared, earlier) | claimed
     for method in rule.methods:
         if method in claimed:
-            yield _problem(index, "path", _CONFLICT.format(rule.path, method))
+            yield _problem(index, "path", _CONFLICT.format(rule.path, method, claimed[method]))
 
 
-def _contradictions(index: int, rule: Rule, before: Sequence[Rule]) -> Iterator[Problem]:
+def _contradictions(index: int, rule: Rule, known: _Known) -> Iterator[Problem]:
     """One issuer's tokens are looked for in one place, or Istio would take any of them."""
     field = "jwt" if rule.jwt else "extAuth.restrictions"
-    known = {one.keys: one.source for other in before for one in other.authentications}
-    for position, one in enumerate(rule.authentications):
-        if known.setdefault(one.keys, one.source) != one.source:
+    for position, issuer in enumerate(rule.authentications):
+        if known.setdefault(issuer.keys, issuer.source) != issuer.source:
             message = "multiple jwt configurations that differ for the same issuer"
             yield _problem(index, f"{field}.authentications[{position}]", message)
 

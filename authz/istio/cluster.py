@@ -1,34 +1,26 @@
 """What a translation has to know of the cluster: a snapshot, taken once and passed as a value.
 
-Documents of other kinds, and broken ones, are left out: what then is missing is reported by name.
+Documents of other kinds are left out, and broken ones with a problem: they stop nobody else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
 
-import yaml
-
-from authz.istio import apirule, hosts
+from authz.istio import apirule, hosts, objects
 from authz.istio.apirule import APIRule
 from authz.istio.hosts import Gateway
+from authz.istio.objects import Document
 from authz.istio.problem import Invalid, Problem
-
-Document = Mapping[str, Any]
-
-_MESH = ("istio-system", "istio")  # istiod's own configuration
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How this mesh names the authorizer and its gateway's pods."""
 
-    provider: str = "authz"
-    gateway_selector: Mapping[str, str] = field(
-        default_factory=lambda: MappingProxyType({"istio": "ingressgateway"})
-    )
-    gateway_principal: str = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
+    provider: str
+    gateway_selector: Mapping[str, str]
+    gateway_principal: str
 
     @property
     def gateway_namespace(self) -> str:
@@ -40,87 +32,56 @@ class Settings:
 class Cluster:
     """`services` and `gateways` are named `namespace/name`. No `providers` if the mesh is not known."""
 
+    settings: Settings
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gateways: Mapping[str, Gateway] = field(default_factory=dict)
     providers: frozenset[str] | None = None
     owners: Mapping[str, APIRule] = field(default_factory=dict)
     authorizers: frozenset[str] = frozenset()
     identity_headers: frozenset[str] = frozenset()
-    settings: Settings = Settings()
 
 
 def parse(
     documents: Iterable[Document],
-    authorizers: Iterable[str] = (),
-    identity_headers: Iterable[str] = (),
-    settings: Settings = Settings(),
-) -> Cluster:
-    """Raises Invalid where the mesh's configuration is not YAML."""
-    documents = list(documents)
-    gateways = {
-        _key(document): _gateway(document) for document in _of(documents, "Gateway", "networking.istio.io")
-    }
-    return Cluster(
+    authorizers: Iterable[str],
+    identity_headers: Iterable[str],
+    settings: Settings,
+) -> tuple[Cluster, tuple[Problem, ...]]:
+    """What can be read, and what is wrong with the rest. APIRules are explained to their own authors."""
+    documents, problems = list(documents), list[Problem]()
+    gateways = {found.key: _gateway(found) for found in objects.read(objects.Gateway, documents, problems)}
+    cluster = Cluster(
+        settings=settings,
         services={
-            _key(document): _spec(document).get("selector") or {}
-            for document in _of(documents, "Service", "v1")
+            found.key: found.spec.selector for found in objects.read(objects.Service, documents, problems)
         },
         gateways=gateways,
-        providers=_providers(documents),
-        owners=hosts.owners(_rules(documents), gateways),
+        providers=_providers(objects.read(objects.Mesh, filter(objects.is_mesh, documents), problems)),
+        owners=hosts.owners(_apirules(documents), gateways),
         authorizers=frozenset(authorizers),
         identity_headers=frozenset(identity_headers),
-        settings=settings,
     )
+    return cluster, tuple(problems)
 
 
-def _of(documents: Iterable[Document], kind: str, group: str) -> list[Document]:
-    """A kind is only unique within its group: the Gateway API has Gateways too."""
-    return [
-        document
-        for document in documents
-        if document.get("kind") == kind and str(document.get("apiVersion")).split("/")[0] == group
-    ]
-
-
-def _key(document: Document) -> str:
-    metadata = document.get("metadata") or {}
-    return f"{metadata.get('namespace', 'default')}/{metadata.get('name')}"
-
-
-def _spec(document: Document) -> Document:
-    return document.get("spec") or {}
-
-
-def _gateway(document: Document) -> Gateway:
-    servers = _spec(document).get("servers") or ()
+def _gateway(found: objects.Gateway) -> Gateway:
+    servers = found.spec.servers
     return Gateway(
-        hosts=tuple(tuple(server["hosts"]) for server in servers if server.get("hosts")),
-        ports=frozenset(server["port"]["number"] for server in servers),
-        selector=_spec(document).get("selector") or {},
+        hosts=tuple(server.hosts for server in servers if server.hosts),
+        ports=frozenset(server.port.number for server in servers),
+        selector=found.spec.selector,
     )
 
 
-def _providers(documents: Iterable[Document]) -> frozenset[str] | None:
-    for document in _of(documents, "ConfigMap", "v1"):
-        if _key(document) == "/".join(_MESH):
-            return _provider_names((document.get("data") or {}).get("mesh", ""))
+def _providers(meshes: Iterable[objects.Mesh]) -> frozenset[str] | None:
+    for found in meshes:
+        return frozenset(provider.name for provider in found.data.mesh.extension_providers)
     return None
 
 
-def _provider_names(mesh: str) -> frozenset[str]:
-    try:
-        loaded = yaml.safe_load(mesh) or {}
-        return frozenset(provider["name"] for provider in loaded.get("extensionProviders") or ())
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise Invalid(
-            [Problem("data.mesh", "ConfigMap istio-system/istio holds no mesh configuration")]
-        ) from error
-
-
-def _rules(documents: Iterable[Document]) -> Iterable[APIRule]:
-    for document in _of(documents, "APIRule", apirule.GROUP):
-        try:
-            yield apirule.parse(document)
-        except Invalid:
-            continue  # reported to its own author; its hosts are not served
+def _apirules(documents: Iterable[Document]) -> Iterator[APIRule]:
+    """A broken one owns no host."""
+    for document in documents:
+        if document.get("kind") == "APIRule":
+            with suppress(Invalid):
+                yield apirule.parse(document)

@@ -29,18 +29,18 @@ class Gateway:
         return only[0][2:] if len(only) == 1 and only[0].startswith("*.") else ""
 
 
-def full(rule: APIRule, gateways: Mapping[str, Gateway]) -> tuple[str, ...]:
-    """The rule's hosts in its order; "" for a short one that no domain completes."""
-    domain = gateways.get(rule.spec.gateway, Gateway()).domain
-    return tuple(_full(host, domain) for host in rule.spec.hosts)
+def full(apirule: APIRule, gateways: Mapping[str, Gateway]) -> tuple[str, ...]:
+    """The APIRule's hosts in its order; "" for a short one that no domain completes."""
+    domain = gateways.get(apirule.spec.gateway, Gateway()).domain
+    return tuple(_full(host, domain) for host in apirule.spec.hosts)
 
 
-def owners(rules: Iterable[APIRule], gateways: Mapping[str, Gateway]) -> dict[str, APIRule]:
+def owners(apirules: Iterable[APIRule], gateways: Mapping[str, Gateway]) -> dict[str, APIRule]:
     """Who serves each host: one APIRule, the senior of those that claim it."""
     owned: dict[str, APIRule] = {}
-    for rule in sorted(rules, key=lambda rule: rule.seniority):
-        for host in full(rule, gateways):
-            owned.setdefault(host, rule)
+    for apirule in sorted(apirules, key=lambda apirule: apirule.seniority):
+        for host in full(apirule, gateways):
+            owned.setdefault(host, apirule)
     owned.pop("", None)
     return owned
 
@@ -65,12 +65,12 @@ def authorities(host: str, ports: Iterable[int]) -> list[str]:
 
 
 def other_ports(ports: Iterable[int]) -> str:
-    """A regular expression (RE2 has no "not") of the authorities that `authorities` leaves out."""
+    """A regular expression of the authorities that `authorities` leaves out."""
     return "[^:]*:" + _other_than({str(port) for port in _WEB_PORTS.union(ports)})
 
 
 def _other_than(words: set[str]) -> str:
-    """All strings but these: too short, off the track at this character, or later."""
+    """A regex for every string except `words`, built letter by letter, as RE2 has no negation."""
     firsts = sorted({word[0] for word in words if word})
     stray = f"[^{''.join(firsts)}].*" if firsts else ".+"
     later = [first + _other_than({word[1:] for word in words if word.startswith(first)}) for first in firsts]

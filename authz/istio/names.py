@@ -19,17 +19,17 @@ _COMMON = {
 }
 
 
-def labels(rule: APIRule) -> dict[str, str]:
+def labels(apirule: APIRule) -> dict[str, str]:
     """Owner labels stand in for ownerReferences, which can not cross namespaces."""
-    return {OWNER_NAME: rule.name, OWNER_NAMESPACE: rule.namespace} | _COMMON
+    return {OWNER_NAME: apirule.name, OWNER_NAMESPACE: apirule.namespace} | _COMMON
 
 
-def metadata(rule: APIRule, role: str, namespace: str, service: str = "") -> dict[str, Any]:
+def metadata(apirule: APIRule, role: str, namespace: str, service: str = "") -> dict[str, Any]:
     """Of an object that guards `service`, in the namespace where it must stand."""
-    return {"name": _name(rule, role, service), "namespace": namespace, "labels": labels(rule)}
+    return {"name": _name(apirule, role, service), "namespace": namespace, "labels": labels(apirule)}
 
 
-def _name(rule: APIRule, role: str, service: str) -> str:
+def _name(apirule: APIRule, role: str, service: str) -> str:
     """`<apirule>-<role>-<hash>`: rules of two namespaces may guard services in a third."""
-    identity = f"{rule.key} {service}"  # no part can hold a space
-    return f"{rule.name}-{role}-{sha256(identity.encode()).hexdigest()[:8]}"
+    identity = f"{apirule.key} {service}"  # no part can hold a space
+    return f"{apirule.name}-{role}-{sha256(identity.encode()).hexdigest()[:8]}"

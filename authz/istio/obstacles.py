@@ -4,11 +4,12 @@ Nothing is emitted while there is one, for half a guard is none.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 
-from authz.istio import hosts, target
+from authz.istio import hosts, placement
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
-from authz.istio.problem import Problem, did_you_mean
+from authz.istio.problem import PROBLEMS_MAX, Problem, did_you_mean
 
 _SHORT_HOST = (
     "Lowercase RFC 1123 label (short host) is only supported as the APIRule host when selected "
@@ -17,32 +18,35 @@ _SHORT_HOST = (
 _NO_SELECTOR = "Target service label selectors are not defined"
 _ONE_PROVIDER = "Istio allows one extension provider per workload, and {} has {} already"
 _NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
-_NO_PROVIDER = 'The mesh has no extension provider "{}" (`authz config mesh` prints it)'
+_NO_PROVIDER = (
+    'The mesh has no extension provider "{}": add it under extensionProviders in ConfigMap '
+    "istio-system/istio, as config/samples/cluster.yaml shows"
+)
 
 
-def problems(rule: APIRule, cluster: Cluster) -> list[Problem]:
-    """Everything in the way, in the order of the document."""
-    found = [*_gateway(rule, cluster), *of_hosts(rule, cluster), *_services(rule, cluster)]
-    found += [*_authorizers(rule, cluster), *_own_provider(rule, cluster)]
-    return list(dict.fromkeys(found or _crowded(rule, cluster)))
+def problems(apirule: APIRule, cluster: Cluster) -> list[Problem]:
+    """Everything in the way, in the order of the document; of very many, the first."""
+    checks = _gateway, of_hosts, _services, _authorizers, _own_provider
+    found = [*islice(chain.from_iterable(check(apirule, cluster) for check in checks), PROBLEMS_MAX)]
+    return list(dict.fromkeys(found or _crowded(apirule, cluster)))
 
 
-def of_hosts(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+def of_hosts(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     """Hosts that can not be completed, or that another APIRule has."""
-    for index, host in enumerate(hosts.full(rule, cluster.gateways)):
-        owner = cluster.owners.get(host, rule)
-        if not host and rule.spec.gateway in cluster.gateways:
+    for index, host in enumerate(hosts.full(apirule, cluster.gateways)):
+        owner = cluster.owners.get(host, apirule)
+        if not host and apirule.spec.gateway in cluster.gateways:
             yield Problem(f"spec.hosts[{index}]", _SHORT_HOST)
-        if owner.key != rule.key:
+        if owner.key != apirule.key:
             yield Problem(f"spec.hosts[{index}]", f"Host {host} is occupied by APIRule {owner.key}")
 
 
-def _gateway(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
-    name = rule.spec.gateway
+def _gateway(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    name = apirule.spec.gateway
     gateway = cluster.gateways.get(name)
     if gateway is None:
         yield Problem("spec.gateway", f"Gateway {name} not found{did_you_mean(name, cluster.gateways)}")
-    elif rule.spec.enforcement == "Gateway" and not _selects(cluster, gateway.selector):
+    elif apirule.spec.enforcement == "Gateway" and not _selects(cluster, gateway.selector):
         guarded = ",".join(f"{key}={value}" for key, value in cluster.settings.gateway_selector.items())
         yield Problem("spec.enforcement", f"Gateway {name} is not known to run on pods labelled {guarded}")
 
@@ -52,54 +56,60 @@ def _selects(cluster: Cluster, selector: Mapping[str, str]) -> bool:
     return cluster.settings.gateway_selector.items() <= selector.items()
 
 
-def _services(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
-    for index, one in enumerate(rule.spec.rules):
-        path = f"spec.rules[{index}].service" if one.service else "spec.service"
-        key = target.service_key(rule, index)
+def _services(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    for index, rule in enumerate(apirule.spec.rules):
+        path = f"spec.rules[{index}].service" if rule.service else "spec.service"
+        key = placement.service_key(apirule, index)
         if key not in cluster.services:
-            yield Problem(path, f"Service {key} not found{did_you_mean(key, cluster.services)}")
-        elif not cluster.services[key] and rule.spec.enforcement == "Workload":
+            yield Problem(path, f"Service {key} not found{did_you_mean(key, _alike(key, cluster))}")
+        elif not cluster.services[key] and apirule.spec.enforcement == "Workload":
             yield Problem(path, _NO_SELECTOR)
 
 
-def _authorizers(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+def _alike(service: str, cluster: Cluster) -> list[str]:
+    """Services of the same namespace or name."""
+    namespace, _, name = service.partition("/")
+    return [key for key in cluster.services if key.startswith(f"{namespace}/") or key.endswith(f"/{name}")]
+
+
+def _authorizers(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     known = cluster.authorizers | (cluster.providers or frozenset())
-    for index, one in enumerate(rule.spec.rules):
-        for name in one.ext_auth.authorizers if one.ext_auth else ():
+    for index, rule in enumerate(apirule.spec.rules):
+        for name in rule.ext_auth.authorizers if rule.ext_auth else ():
             path = f"spec.rules[{index}].extAuth.authorizers"
             if name not in known:
                 yield Problem(path, f'Authorizer "{name}" not found{did_you_mean(name, known)}')
-            elif name not in cluster.authorizers and rule.spec.enforcement == "Gateway":
+            elif name not in cluster.authorizers and apirule.spec.enforcement == "Gateway":
                 yield Problem(path, _NOT_OURS.format(name))
 
 
-def _own_provider(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+def _own_provider(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     """Istio denies everything where a policy names a provider that the mesh does not have."""
     ours = cluster.settings.provider
     if cluster.providers is None or ours in cluster.providers:
         return
-    if rule.spec.enforcement == "Gateway":
+    if apirule.spec.enforcement == "Gateway":
         yield Problem("spec.enforcement", _NO_PROVIDER.format(ours))
-    for index, one in enumerate(rule.spec.rules):
-        if ours in target.providers(one, cluster):
+    for index, rule in enumerate(apirule.spec.rules):
+        if ours in placement.providers(rule, cluster):
             yield Problem(f"spec.rules[{index}].extAuth.authorizers", _NO_PROVIDER.format(ours))
 
 
-def _crowded(rule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+def _crowded(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     """Istio denies everything where two providers guard one workload, whoever asked for them."""
-    taken = _taken_by_seniors(rule, cluster)
-    for workload, index, provider in target.guards(rule, cluster):
+    taken = _taken_by_seniors(apirule, cluster)
+    for workload, index, provider in placement.guards(apirule, cluster):
         first = taken.setdefault(workload.pods, provider)
         if provider != first:
             path = f"spec.rules[{index}].extAuth.authorizers"
             yield Problem(path, _ONE_PROVIDER.format(workload.service, first))
 
 
-def _taken_by_seniors(rule: APIRule, cluster: Cluster) -> dict[target.Pods, str]:
-    others = (owner for owner in cluster.owners.values() if owner.key != rule.key)
-    seniors = [other for other in others if other.seniority < rule.seniority]
+def _taken_by_seniors(apirule: APIRule, cluster: Cluster) -> dict[placement.Pods, str]:
+    others = (owner for owner in cluster.owners.values() if owner.key != apirule.key)
+    seniors = [other for other in others if other.seniority < apirule.seniority]
     return {
         workload.pods: provider
         for senior in seniors
-        for workload, _, provider in target.guards(senior, cluster)
+        for workload, _, provider in placement.guards(senior, cluster)
     }

@@ -23,13 +23,13 @@ from authz.istio.cluster import Cluster
 from authz.istio.schema import Authentication, Authorization, JwtConfig
 
 
-def build(rules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cluster: Cluster) -> Policy:
+def build(apirules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cluster: Cluster) -> Policy:
     """Where two APIRules claim one host, the elder has it (`hosts.owners`)."""
-    owners = hosts.owners(rules, cluster.gateways)
-    kept = {rule.key: _rules(rule, authorizers) for rule in owners.values()}
+    owners = hosts.owners(apirules, cluster.gateways)
+    kept = {owner.key: _rules(owner, authorizers) for owner in owners.values()}
     return Policy(
         hosts={
-            name: Host(name, kept[rule.key], rule.spec.rejects_ambiguous) for name, rule in owners.items()
+            name: Host(name, kept[owner.key], owner.spec.rejects_ambiguous) for name, owner in owners.items()
         },
         identity_headers=identity_headers(authorizers.values()),
     )
@@ -37,13 +37,13 @@ def build(rules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], clust
 
 def identity_headers(authorizers: Iterable[Authorizer]) -> frozenset[str]:
     """Every header that may carry an identity, and so must never come from a client."""
-    return frozenset(IDENTITY_HEADERS).union(*(one.identity_headers for one in authorizers))
+    return frozenset(IDENTITY_HEADERS).union(*(authorizer.identity_headers for authorizer in authorizers))
 
 
-def _rules(rule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
+def _rules(apirule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
     return tuple(
-        Rule(f"{rule.key}/{index}", frozenset(one.methods), one.path, tuple(_checks(one, authorizers)))
-        for index, one in enumerate(rule.spec.rules)
+        Rule(f"{apirule.key}/{index}", frozenset(rule.methods), rule.path, tuple(_checks(rule, authorizers)))
+        for index, rule in enumerate(apirule.spec.rules)
     )
 
 
@@ -61,17 +61,17 @@ def _token_check(tokens: JwtConfig) -> Check:
     return Check(Authorizer("jwt", accept, IDENTITY_HEADERS), any_of)
 
 
-def _accept(one: Authentication) -> Jwt:
-    return Jwt(one.issuer, one.jwks_uri, location=_location(one))
+def _accept(issuer: Authentication) -> Jwt:
+    return Jwt(issuer.issuer, issuer.jwks_uri, location=_location(issuer))
 
 
-def _location(one: Authentication) -> Location:
-    for header in one.from_headers:
+def _location(issuer: Authentication) -> Location:
+    for header in issuer.from_headers:
         return Location(header.name.lower(), header.prefix)
-    for param in one.from_params:
+    for param in issuer.from_params:
         return Location(param=param)
     return BEARER
 
 
-def _requirement(one: Authorization) -> Requirement:
-    return Requirement(frozenset(one.required_scopes), frozenset(one.audiences))
+def _requirement(asked: Authorization) -> Requirement:
+    return Requirement(frozenset(asked.required_scopes), frozenset(asked.audiences))

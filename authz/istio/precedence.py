@@ -1,69 +1,74 @@
 """Which request paths two patterns share: the ground of "the first rule that matches wins".
 
-Patterns are compared as languages of segments, by walking both at once, not by how they are spelt.
+Patterns are compared as languages of segments, not by how they are spelt, in one pass over each:
+authors write any number of rules, and every pair of them is compared.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
-from authz.core.path import Kind, Path
+from authz.core.path import Path
 
-Rest = tuple[str, ...]  # the segments of a pattern that are still to be met; () is the end
-States = frozenset[Rest]
+SHAPES_MAX = 4_096  # of patterns, remembered: those of twenty large APIRules
 
-_OTHER = "{}"  # stands for every segment that neither pattern names; no literal holds braces
+Segments = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A pattern by its segments: those before `{**}` and those after. Without it, all are `head`."""
+
+    head: Segments
+    is_open: bool = False
+    tail: Segments = ()
+
+    @property
+    def least(self) -> int:
+        """The fewest segments of a path: `{**}` takes one or more, empty ones too."""
+        return len(self.head) + self.is_open + len(self.tail)
 
 
 def covers(general: Path, special: Path) -> bool:
     """True if every path of `special` is also one of `general`."""
-    if special.kind is Kind.EXACT:
-        return general.matches(special.text)
-    if not _near(general, special):
-        return False
-    return not _reach(special, general, lambda one, other: () in one and () not in other)
+    outer, inner = _shape(general), _shape(special)
+    if not outer.is_open:
+        return not inner.is_open and _all(_takes_in, outer.head, inner.head, strict=True)
+    head, tail = (inner.head, inner.tail) if inner.is_open else (inner.head, inner.head)
+    fits = len(head) >= len(outer.head) and len(tail) >= len(outer.tail) and inner.least >= outer.least
+    return fits and _all(_takes_in, outer.head, head) and _all(_takes_in, outer.tail[::-1], tail[::-1])
 
 
 def overlaps(one: Path, other: Path) -> bool:
     """True if some path is one of both."""
-    if one.kind is Kind.EXACT:
-        return other.matches(one.text)
-    return _near(one, other) and _reach(one, other, lambda one, other: () in one and () in other)
+    first, second = sorted((_shape(one), _shape(other)), key=lambda shape: shape.is_open)
+    if not second.is_open:
+        return _all(_meet, first.head, second.head, strict=True)
+    tail = first.tail if first.is_open else first.head
+    fits = first.is_open or first.least >= second.least
+    return fits and _all(_meet, first.head, second.head) and _all(_meet, tail[::-1], second.tail[::-1])
 
 
-def _near(one: Path, other: Path) -> bool:
-    """False for most pairs, at little cost: what stands before the first wildcard differs."""
-    head, start = one.text.partition("{")[0], other.text.partition("{")[0]
-    return head.startswith(start) or start.startswith(head)
+@lru_cache(SHAPES_MAX)
+def _shape(path: Path) -> Shape:
+    segments = tuple(str(path)[1:].split("/"))
+    if "{**}" not in segments:
+        return Shape(segments)
+    at = segments.index("{**}")
+    return Shape(segments[:at], is_open=True, tail=segments[at + 1 :])
 
 
-def _reach(one: Path, other: Path, wanted: Callable[[States, States], bool]) -> bool:
-    """True if some sequence of segments brings both patterns to where `wanted` holds."""
-    segments = {*_segments(one), *_segments(other), "", _OTHER} - {"{*}", "{**}"}
-    start = frozenset({_segments(one)}), frozenset({_segments(other)})
-    seen, ahead = {start}, [start]
-    while ahead:
-        here = ahead.pop()
-        if wanted(*here):
-            return True
-        new = {(_after(here[0], segment), _after(here[1], segment)) for segment in segments} - seen
-        seen |= new
-        ahead += new
-    return False
+def _all(
+    holds: Callable[[str, str], bool], one: Sequence[str], other: Sequence[str], *, strict: bool = False
+) -> bool:
+    """Segment by segment, as far as both go; `strict` wants them to go equally far."""
+    return (len(one) == len(other) or not strict) and all(map(holds, one, other))
 
 
-def _segments(path: Path) -> Rest:
-    return tuple(str(path)[1:].split("/"))
+def _takes_in(general: str, special: str) -> bool:
+    """`{*}` takes a segment that is not empty."""
+    return general == special or (general == "{*}" and special != "")
 
 
-def _after(states: States, segment: str) -> States:
-    return frozenset(after for rest in states if rest for after in _step(rest, segment))
-
-
-def _step(rest: Rest, segment: str) -> tuple[Rest, ...]:
-    """`{**}` takes one segment or more, empty ones too; `{*}` takes one that is not empty."""
-    match rest[0]:
-        case "{**}":
-            return rest, rest[1:]
-        case "{*}":
-            return (rest[1:],) if segment else ()
-        case literal:
-            return (rest[1:],) if segment == literal else ()
+def _meet(one: str, other: str) -> bool:
+    return _takes_in(one, other) or _takes_in(other, one)

@@ -3,9 +3,15 @@
 A problem is written for the person who wrote the document, in the document's own names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+PROBLEMS_MAX = 100  # nobody reads more at once
+
+# To compare two names takes about 10 us, and every problem may ask for a suggestion.
+NAME_MAX_LENGTH = 127  # a namespace, a slash and a name
+KNOWN_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,9 @@ class Invalid(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Collection[str]) -> str:
     """`, did you mean "hosts"?` where something known is close, otherwise nothing."""
+    if len(name) > NAME_MAX_LENGTH or len(known) > KNOWN_MAX:
+        return ""
     close = get_close_matches(name, sorted(known), n=1)
     return f', did you mean "{close[0]}"?' if close else ""

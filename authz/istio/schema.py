@@ -23,10 +23,18 @@ from authz.istio import syntax
 T = TypeVar("T")
 
 Many = Annotated[tuple[T, ...], Strict(False)]  # a YAML list is read into a tuple
-Text = Annotated[str, StringConstraints(min_length=1)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=syntax.TEXT_MAX_LENGTH)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(syntax.name)]
 Seconds = Annotated[int, Field(ge=1, le=3900)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
+Value = Annotated[str, StringConstraints(max_length=syntax.TEXT_MAX_LENGTH)]
+Header = Annotated[Value, AfterValidator(syntax.header)]
+Origin = Annotated[dict[Literal["exact", "prefix", "regex"], Value], AfterValidator(syntax.origin)]
+
+# How many of a kind: every number multiplies the work of translating and the size of the policies.
+_few = BeforeValidator(syntax.at_most(16))  # ways to be authorized, and what each asks for
+_some = BeforeValidator(syntax.at_most(64))  # issuers, hosts, headers
+_rules = BeforeValidator(syntax.at_most(syntax.RULES_MAX))
 
 
 class Model(BaseModel):
@@ -38,7 +46,7 @@ class Model(BaseModel):
 class Service(Model):
     """Where requests go. Kyma accepts `external` and ignores it; so do we."""
 
-    name: Text
+    name: Name
     namespace: Name | None = None
     port: Annotated[int, Field(ge=1, le=65535)]
     external: bool | None = None
@@ -47,15 +55,15 @@ class Service(Model):
 class FromHeader(Model):
     """A header that carries the token behind `prefix`."""
 
-    name: Annotated[str, AfterValidator(syntax.header)]
-    prefix: str = ""
+    name: Header
+    prefix: Value = ""
 
 
 class Authentication(Model):
     """One issuer of tokens and where its keys are."""
 
-    issuer: Annotated[str, AfterValidator(syntax.issuer)]
-    jwks_uri: Annotated[str, AfterValidator(syntax.jwks_uri)]
+    issuer: Annotated[Value, AfterValidator(syntax.issuer)]
+    jwks_uri: Annotated[Value, AfterValidator(syntax.jwks_uri)]
     from_headers: Annotated[Many[FromHeader], AfterValidator(syntax.at_most_one("fromHeaders"))] = ()
     from_params: Annotated[Many[Text], AfterValidator(syntax.at_most_one("fromParams"))] = ()
 
@@ -73,8 +81,8 @@ class Authentication(Model):
 class Authorization(Model):
     """One way to be authorized: all these scopes and all these audiences."""
 
-    required_scopes: Annotated[Many[str], AfterValidator(syntax.claims("scope"))] = ()
-    audiences: Annotated[Many[str], AfterValidator(syntax.claims("audience"))] = ()
+    required_scopes: Annotated[Many[Value], _few, AfterValidator(syntax.claims("scope"))] = ()
+    audiences: Annotated[Many[Value], _few, AfterValidator(syntax.claims("audience"))] = ()
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -86,10 +94,11 @@ class Authorization(Model):
 class JwtConfig(Model):
     """Signed tokens: any of the issuers, and any of the authorizations if there are some."""
 
-    authentications: Annotated[Many[Authentication], AfterValidator(syntax.sources)]
+    authentications: Annotated[Many[Authentication], _some, AfterValidator(syntax.sources)]
     authorizations: (
         Annotated[
             Many[Authorization],
+            _few,
             AfterValidator(syntax.some("authorizations defined, but no configuration exists")),
         ]
         | None
@@ -99,22 +108,22 @@ class JwtConfig(Model):
 class ExtAuth(Model):
     """Authorizers of our configuration, or extension providers of the mesh."""
 
-    authorizers: Annotated[Many[Text], AfterValidator(syntax.some("No authorizers defined"))]
+    authorizers: Annotated[Many[Text], _few, AfterValidator(syntax.some("No authorizers defined"))]
     restrictions: JwtConfig | None = None
 
 
 class Request(Model):
     """What is added to the request on its way to the service."""
 
-    headers: dict[Annotated[str, AfterValidator(syntax.header)], str] = {}
-    cookies: dict[Annotated[str, AfterValidator(syntax.header)], str] = {}
+    headers: Annotated[dict[Header, Value], _some] = {}
+    cookies: Annotated[dict[Header, Value], _some] = {}
 
 
 class Rule(Model):
     """Methods of a path, and who may use them."""
 
     path: Annotated[Path, BeforeValidator(syntax.path)]
-    methods: Annotated[Many[Method], AfterValidator(syntax.some("No methods defined"))]
+    methods: Annotated[Many[Method], _few, AfterValidator(syntax.methods)]
     service: Service | None = None
     no_auth: bool | None = None
     jwt: JwtConfig | None = None
@@ -147,12 +156,10 @@ class Rule(Model):
 class CorsPolicy(Model):
     """Answers to browsers of other origins, given by the gateway."""
 
-    allow_headers: Many[str] = ()
-    allow_methods: Many[str] = ()
-    expose_headers: Many[str] = ()
-    allow_origins: Many[
-        Annotated[dict[Literal["exact", "prefix", "regex"], str], Field(min_length=1, max_length=1)]
-    ] = ()
+    allow_headers: Annotated[Many[Value], _some] = ()
+    allow_methods: Annotated[Many[Value], _some] = ()
+    expose_headers: Annotated[Many[Value], _some] = ()
+    allow_origins: Annotated[Many[Origin], _some] = ()
     allow_credentials: bool | None = None
     max_age: Annotated[int, Field(ge=1)] | None = None
 
@@ -160,19 +167,19 @@ class CorsPolicy(Model):
 class Spec(Model):
     """Hosts, and their rules in order of precedence."""
 
-    hosts: Annotated[Many[Annotated[str, AfterValidator(syntax.host)]], AfterValidator(syntax.hosts)]
+    hosts: Annotated[Many[Annotated[str, AfterValidator(syntax.host)]], _some, AfterValidator(syntax.hosts)]
     gateway: Annotated[str, AfterValidator(syntax.gateway)]
     external_gateway: Annotated[Any, AfterValidator(syntax.external_gateway)] = None
     service: Service | None = None
     timeout: Seconds = 180
     cors_policy: CorsPolicy | None = None
-    rules: Annotated[Many[Rule], AfterValidator(syntax.some("No rules defined"))]
+    rules: Annotated[Many[Rule], _rules, AfterValidator(syntax.some("No rules defined"))]
     enforcement: Literal["Workload", "Gateway"] = "Workload"
     ambiguous_paths: Literal["Reject", "Allow"] | None = None
 
     @property
     def rejects_ambiguous(self) -> bool:
-        """By default only where a path taken for another would meet another kind of guard."""
+        """Default: only if the rules do not all ask for the same access."""
         mixed = any(rule.access != self.rules[0].access for rule in self.rules)
         return self.ambiguous_paths == "Reject" or (self.ambiguous_paths is None and mixed)
 

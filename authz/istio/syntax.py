@@ -15,6 +15,10 @@ from authz.core.path import Kind, Path
 T = TypeVar("T")
 
 HOST_MAX_LENGTH = 255  # RFC 1035 2.3.4
+PATH_MAX_LENGTH = 1_024  # characters, as in an HTTPRoute of the Gateway API
+OPERATORS_MAX = 16  # {*} and {**} in one path: each is a loop of a regular expression
+RULES_MAX = 200  # every two are compared: 20,000 pairs; an HTTPRoute of the Gateway API holds 128 matches
+TEXT_MAX_LENGTH = 2_048  # characters of any other value, as browsers allow for a URL at least
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _name = re.compile(_LABEL).fullmatch
@@ -35,12 +39,12 @@ class _Source(Protocol):
 
 def name(value: str) -> str:
     """A namespace: RFC 1123 label."""
-    return _must(_name, value, "must be a lower-case RFC 1123 label")
+    return _must(_name, value, "must be lower-case letters, digits and - (an RFC 1123 label)")
 
 
 def subdomain(value: str) -> str:
     """A name of an object: RFC 1123 subdomain."""
-    return _must(_subdomain, value, "must be a lower-case RFC 1123 subdomain")
+    return _must(_subdomain, value, "must be lower-case letters, digits, - and . (an RFC 1123 subdomain)")
 
 
 def host(value: str) -> str:
@@ -53,6 +57,24 @@ def host(value: str) -> str:
 def is_short(host: str) -> bool:
     """True for a host of one label, which the gateway's domain completes."""
     return _name(host) is not None
+
+
+def at_most(count: int) -> Callable[[object], object]:
+    """Checked before the entries are, for there may be a million."""
+
+    def check(value: object) -> object:
+        if isinstance(value, (list, tuple, dict)) and len(value) > count:
+            raise ValueError(f"must have {count} entries at most, not {len(value):,}")
+        return value
+
+    return check
+
+
+def methods(values: tuple[str, ...]) -> tuple[str, ...]:
+    """At least one, each once."""
+    if not values:
+        raise ValueError("No methods defined")
+    return tuple(dict.fromkeys(values))
 
 
 def hosts(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,6 +101,13 @@ def timestamp(value: object) -> object:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
 
 
+def origin(value: dict[str, str]) -> dict[str, str]:
+    """One way to compare an origin."""
+    if len(value) != 1:
+        raise ValueError("must have exactly one of exact, prefix and regex")
+    return value
+
+
 def header(value: str) -> str:
     """RFC 9110 5.1, and 6265 4.1.1 for the name of a cookie."""
     return _must(_header, value, "is not a name that a header or cookie can have")
@@ -86,9 +115,13 @@ def header(value: str) -> str:
 
 def path(value: object) -> Path:
     """A pattern that Istio, Envoy and the authorizer all read as one and the same."""
+    if isinstance(value, str) and len(value) > PATH_MAX_LENGTH:
+        raise ValueError(f"Path must have {PATH_MAX_LENGTH} characters at most")
     if not isinstance(value, str) or not _path(value):
         raise ValueError("Path must start with / and hold URL characters, {*}, {**}, or be /*")
     operators = re.findall(r"\{\*+\}", value)
+    if len(operators) > OPERATORS_MAX:
+        raise ValueError(f"Only {OPERATORS_MAX} operators are allowed in the path.")
     if operators.count("{**}") > 1:
         raise ValueError("Only one {**} operator is allowed in the path.")
     if "{**}" in operators[:-1]:
@@ -103,16 +136,16 @@ def path(value: object) -> Path:
 
 
 def issuer(value: str) -> str:
-    """RFC 7519 4.1.1: a string, and a URI if it has a colon."""
+    """RFC 7519 4.1.1: a string, and a URI if it has a colon. Istio reads `*` as a wildcard."""
     if not value or re.search(r"[\s*]", value) or (":" in value and not _is_uri(value)):
-        raise ValueError("value is empty or not a valid uri")
+        raise ValueError("must be the tokens' issuer: no spaces, no *, and a URI if there is a colon in it")
     return value
 
 
 def jwks_uri(value: str) -> str:
     """Where Istio and the authorizer fetch the keys."""
     if not value.startswith(("http://", "https://")) or not _is_uri(value) or not urlsplit(value).hostname:
-        raise ValueError("value is empty or not a valid uri: http or https")
+        raise ValueError("must be the http:// or https:// address of the issuer's keys")
     return value
 
 
@@ -121,7 +154,7 @@ def claims(kind: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
 
     def check(values: tuple[str, ...]) -> tuple[str, ...]:
         if not values:
-            raise ValueError("value is empty")
+            raise ValueError(f"must list at least one {kind}, or be left out")
         if not all(values):
             raise ValueError(f"{kind} value is empty")
         if any(value.startswith("*") or value.endswith("*") for value in values):

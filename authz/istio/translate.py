@@ -5,27 +5,28 @@ Read this file and you have read it. The guards come first, the route that needs
 
 from typing import Any
 
-from authz.istio import authentication, obstacles, policies, target, virtualservice
+from authz.istio import authentication, obstacles, placement, policies, virtualservice
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
+from authz.istio.placement import Placement
 from authz.istio.problem import Invalid
-from authz.istio.target import Target
 
 Resource = dict[str, Any]
 
 
-def translate(rule: APIRule, cluster: Cluster) -> tuple[Resource, ...]:
+def translate(apirule: APIRule, cluster: Cluster) -> tuple[Resource, ...]:
     """In the order in which they are to be applied. Raises Invalid with every obstacle."""
-    if problems := obstacles.problems(rule, cluster):
+    if problems := obstacles.problems(apirule, cluster):
         raise Invalid(problems)
-    aim = target.find(rule, cluster)
-    guards = [policies.at_gateway(aim)] if rule.spec.enforcement == "Gateway" else _at_workloads(aim)
-    return (*guards, virtualservice.build(aim))
+    placed = placement.find(apirule, cluster)
+    by_gateway = apirule.spec.enforcement == "Gateway"
+    guards = [policies.at_gateway(placed)] if by_gateway else _at_workloads(placed)
+    return (*guards, virtualservice.build(placed))
 
 
-def _at_workloads(aim: Target) -> list[Resource]:
+def _at_workloads(placed: Placement) -> list[Resource]:
     return [
-        *(one for workload in aim.workloads for one in authentication.build(aim, workload)),
-        *(one for workload in aim.workloads for one in policies.custom(aim, workload)),
-        *(policies.allow(aim, workload) for workload in aim.workloads),
+        *(made for workload in placed.workloads for made in authentication.build(placed, workload)),
+        *(made for workload in placed.workloads for made in policies.custom(placed, workload)),
+        *(policies.allow(placed, workload) for workload in placed.workloads),
     ]

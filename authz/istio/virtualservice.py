@@ -9,9 +9,9 @@ from typing import Any, assert_never
 from authz.core import path as paths
 from authz.core.path import Kind, Path
 from authz.core.reason import Reason
-from authz.istio import hosts, names, target
+from authz.istio import hosts, names, placement
+from authz.istio.placement import Placement
 from authz.istio.schema import CorsPolicy, Rule
-from authz.istio.target import Target
 
 API_VERSION = "networking.istio.io/v1"
 
@@ -24,29 +24,35 @@ _CORS_HEADERS = (  # Kyma takes away the workload's, so that only spec.corsPolic
     "Access-Control-Max-Age",
 )
 
+# What the Fetch standard calls a CORS-preflight request; other requests for OPTIONS are no concern of it.
+_PREFLIGHT = {
+    "method": {"exact": "OPTIONS"},
+    "headers": {"origin": {"regex": ".+"}, "access-control-request-method": {"regex": ".+"}},
+}
 
-def build(aim: Target) -> dict[str, Any]:
+
+def build(placed: Placement) -> dict[str, Any]:
     """One for the APIRule, in its namespace and of its name."""
-    rule = aim.rule
+    apirule = placed.apirule
+    routes = [_route(placed, index) for index in range(len(placed.spec.rules))]
     return {
         "apiVersion": API_VERSION,
         "kind": "VirtualService",
-        "metadata": {"name": rule.name, "namespace": rule.namespace, "labels": names.labels(rule)},
+        "metadata": {"name": apirule.name, "namespace": apirule.namespace, "labels": names.labels(apirule)},
         "spec": {
-            "hosts": list(aim.hosts),
-            "gateways": [rule.spec.gateway],
-            "http": [*_refusals(aim), *(_route(aim, index) for index in range(len(rule.spec.rules)))],
+            "hosts": list(placed.hosts),
+            "gateways": [placed.spec.gateway],
+            "http": [*_refusals(placed), *routes, *_preflights(placed)],
         },
     }
 
 
-def _refusals(aim: Target) -> list[dict[str, Any]]:
+def _refusals(placed: Placement) -> list[dict[str, Any]]:
     refusals = []
-    if any(map(hosts.is_wildcard, aim.hosts)):
-        refusals.append(
-            _refuse({"authority": {"regex": hosts.other_ports(aim.ports)}}, Reason.REQUEST_INVALID)
-        )
-    if aim.rule.spec.rejects_ambiguous:
+    if any(map(hosts.is_wildcard, placed.hosts)):
+        others = hosts.other_ports(placed.ports)
+        refusals.append(_refuse({"authority": {"regex": others}}, Reason.REQUEST_INVALID))
+    if placed.spec.rejects_ambiguous:
         refusals.append(_refuse({"uri": {"regex": paths.AMBIGUOUS}}, Reason.PATH_AMBIGUOUS))
     return refusals
 
@@ -55,16 +61,26 @@ def _refuse(match: dict[str, Any], reason: Reason) -> dict[str, Any]:
     return {"match": [match], "directResponse": {"status": reason.status, "body": {"string": reason.text}}}
 
 
-def _route(aim: Target, index: int) -> dict[str, Any]:
-    spec, rule = aim.rule.spec, aim.rule.spec.rules[index]
-    route = {
+def _route(placed: Placement, index: int) -> dict[str, Any]:
+    rule = placed.spec.rules[index]
+    return {
         "match": [{"method": {"regex": f"^({'|'.join(rule.methods)})$"}, "uri": _uri(rule.path)}],
-        "route": [{"destination": _destination(aim, index)}],
-        "timeout": f"{rule.timeout or spec.timeout}s",
-        "headers": {"request": _request_headers(aim, rule), "response": {"remove": list(_CORS_HEADERS)}},
-    }
-    cors = spec.cors_policy
-    return route | {"corsPolicy": _cors(cors)} if cors and cors.allow_origins else route
+        "route": [{"destination": _destination(placed, index)}],
+        "timeout": f"{rule.timeout or placed.spec.timeout}s",
+        "headers": {"request": _request_headers(placed, rule), "response": {"remove": list(_CORS_HEADERS)}},
+    } | _cors(placed.spec.cors_policy)
+
+
+def _preflights(placed: Placement) -> list[dict[str, Any]]:
+    """Last, so that a rule with OPTIONS has its own. Routed like the first rule, if only to refuse.
+
+    The gateway answers if the origin is one of the policy's; otherwise the workload refuses, for no
+    ALLOW names the method.
+    """
+    rules = [rule for rule in placed.spec.rules if "OPTIONS" not in rule.methods]
+    if not (rules and _cors(placed.spec.cors_policy)):
+        return []
+    return [_route(placed, 0) | {"match": [_PREFLIGHT | {"uri": _uri(rule.path)} for rule in rules]}]
 
 
 def _uri(path: Path) -> dict[str, str]:
@@ -79,24 +95,23 @@ def _uri(path: Path) -> dict[str, str]:
             assert_never(kind)
 
 
-def _destination(aim: Target, index: int) -> dict[str, Any]:
-    namespace, _, name = target.service_key(aim.rule, index).partition("/")
-    port = target.service(aim.rule, index).port
+def _destination(placed: Placement, index: int) -> dict[str, Any]:
+    namespace, _, name = placement.service_key(placed.apirule, index).partition("/")
+    port = placement.service(placed.apirule, index).port
     return {"host": f"{name}.{namespace}.svc.cluster.local", "port": {"number": port}}
 
 
-def _request_headers(aim: Target, rule: Rule) -> dict[str, Any]:
-    """An authorizer at the gateway has set identity headers by now; elsewhere all are a client's."""
-    host = aim.hosts[0]
-    forwarded = "%REQ(:AUTHORITY)%" if len(aim.hosts) > 1 or hosts.is_wildcard(host) else host
+def _request_headers(placed: Placement, rule: Rule) -> dict[str, Any]:
+    """With Workload enforcement strip identity headers here: the sidecar's authorizer sets them later."""
+    host = placed.hosts[0]
+    forwarded = "%REQ(:AUTHORITY)%" if len(placed.hosts) > 1 or hosts.is_wildcard(host) else host
     headers: dict[str, Any] = {"set": {"x-forwarded-host": forwarded} | rule.request.headers}
     if rule.request.cookies:  # added, not set: the client's own cookies stay
         headers["add"] = {
             "cookie": "; ".join(f"{name}={value}" for name, value in sorted(rule.request.cookies.items()))
         }
-    if aim.rule.spec.enforcement == "Workload" and (removed := _spellings(aim.cluster.identity_headers)):
-        headers["remove"] = removed
-    return headers
+    removed = _spellings(placed.cluster.identity_headers)
+    return headers | ({"remove": removed} if removed and placed.spec.enforcement == "Workload" else {})
 
 
 def _spellings(headers: frozenset[str]) -> list[str]:
@@ -108,6 +123,9 @@ def _spellings(headers: frozenset[str]) -> list[str]:
     )
 
 
-def _cors(cors: CorsPolicy) -> dict[str, Any]:
+def _cors(cors: CorsPolicy | None) -> dict[str, Any]:
+    """Nothing without origins."""
+    if not (cors and cors.allow_origins):
+        return {}
     policy = cors.model_dump(by_alias=True, exclude_defaults=True, mode="json")
-    return policy | ({"maxAge": f"{cors.max_age}s"} if cors.max_age else {})
+    return {"corsPolicy": policy | ({"maxAge": f"{cors.max_age}s"} if cors.max_age else {})}

@@ -176,11 +176,10 @@ def _cluster(
         gateway_principal=settings.istio.gateway_principal,
     )
     headers = policy.identity_headers(authorizers.values())
-    try:
-        return cluster.parse([document.body for document in documents], authorizers, headers, mesh)
-    except Invalid as invalid:
-        problems += [str(problem) for problem in invalid.problems]
-        return Cluster(authorizers=frozenset(authorizers), identity_headers=headers, settings=mesh)
+    bodies = [document.body for document in documents]
+    around, found = cluster.parse(bodies, authorizers, headers, mesh)
+    problems += map(str, found)
+    return around
 
 
 def _host_problems(rule: APIRule, around: Cluster) -> Iterable[Problem]:

@@ -1,11 +1,15 @@
-"""Reading what the cluster holds: what is not understood is left out, never guessed."""
+"""Reading what the cluster holds: what is not understood is left out with a problem, never guessed."""
+
+from dataclasses import replace
 
 import pytest
+import yaml
 
 from authz.istio import cluster
-from authz.istio.cluster import Settings
 from authz.istio.hosts import Gateway
-from authz.istio.problem import Invalid
+from tests.istio.meshes import SETTINGS, known
+
+SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}}
 
 
 def config_map(mesh, namespace="istio-system"):
@@ -18,48 +22,114 @@ def gateway(api_version, **spec):
 
 
 def test_an_empty_cluster_has_nothing():
-    found = cluster.parse([])
+    found = known([])
     assert (found.services, found.gateways, found.providers, found.owners) == ({}, {}, None, {})
 
 
 def test_a_service_without_a_selector_is_there_all_the_same():
-    found = cluster.parse([{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}}])
-    assert found.services == {"default/db": {}}
+    assert known([SERVICE]).services == {"default/db": {}}
 
 
 def test_gateways_of_the_gateway_api_are_not_istios():
-    assert cluster.parse([gateway("gateway.networking.k8s.io/v1", listeners=[])]).gateways == {}
+    assert known([gateway("gateway.networking.k8s.io/v1", listeners=[])]).gateways == {}
 
 
 def test_a_server_without_hosts_still_has_a_port():
     server = {"port": {"number": 8443}, "hosts": []}
-    found = cluster.parse([gateway("networking.istio.io/v1beta1", servers=[server], selector={"a": "b"})])
+    found = known([gateway("networking.istio.io/v1beta1", servers=[server], selector={"a": "b"})])
     assert found.gateways == {"default/main": Gateway((), frozenset({8443}), {"a": "b"})}
 
 
+def test_what_is_written_and_left_empty_is_nothing():
+    empty = gateway("networking.istio.io/v1", servers=None, selector=None)
+    found = known([empty, SERVICE | {"spec": None}, config_map("") | {"data": None}])
+    assert (found.services, found.gateways) == ({"default/db": {}}, {"default/main": Gateway()})
+    assert found.providers == frozenset()
+
+
 def test_broken_apirules_own_no_host():
-    broken = {"apiVersion": "gateway.kyma-project.io/v2", "kind": "APIRule", "metadata": {"name": "a"}}
-    assert cluster.parse([broken]).owners == {}
+    broken = {"apiVersion": "gateway.kyma-project.io/v2", "kind": "APIRule", "metadata": ["a"]}
+    assert known([broken]).owners == {}
 
 
 @pytest.mark.parametrize(
     ("documents", "providers"),
     [
-        ([config_map("extensionProviders: [{name: authz}]")], {"authz"}),
+        ([config_map("extensionProviders: [{name: authz, envoyExtAuthzGrpc: {}}]")], {"authz"}),
         ([config_map("")], set()),
         ([config_map("rootNamespace: istio-system")], set()),
+        ([config_map("extensionProviders:")], set()),
         ([config_map("extensionProviders: [{name: authz}]", namespace="elsewhere")], None),
+        ([config_map(7, namespace="elsewhere")], None),
+        ([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": 1}], None),
     ],
 )
 def test_providers_come_from_the_configuration_of_the_mesh(documents, providers):
-    assert cluster.parse(documents).providers == providers
+    assert known(documents).providers == providers
 
 
-@pytest.mark.parametrize("mesh", ["a: [", "text", "extensionProviders: [{}]", "extensionProviders: 1"])
-def test_a_broken_mesh_configuration_is_a_problem(mesh):
-    with pytest.raises(Invalid, match=r"data\.mesh: ConfigMap istio-system/istio"):
-        cluster.parse([config_map(mesh)])
+BROKEN = [
+    ("kind: Service, metadata: [], spec: {}", "Service default/?: metadata: must be a mapping"),
+    ("kind: Service, metadata: {}", "Service default/?: metadata.name: is required"),
+    ("kind: Service", "Service default/?: metadata: is required"),
+    ("kind: Service, metadata: {name: a, namespace: 1}", "Service 1/a: metadata.namespace: must be text"),
+    ("kind: Service, metadata: {name: a}, spec: x", "Service default/a: spec: must be a mapping"),
+    (
+        "kind: Service, metadata: {name: a}, spec: {selector: {app: 1}}",
+        "Service default/a: spec.selector.app: must be text",
+    ),
+    (
+        "kind: Service, metadata: {name: a}, spec: {selector: {1: a}}",
+        "Service default/a: spec.selector[1]: must be text",
+    ),
+    ("kind: Gateway, metadata: {name: a}, spec: []", "Gateway default/a: spec: must be a mapping"),
+    (
+        "kind: Gateway, metadata: {name: a}, spec: {servers: 1}",
+        "Gateway default/a: spec.servers: must be a list",
+    ),
+    (
+        "kind: Gateway, metadata: {name: a}, spec: {servers: [{hosts: [b]}]}",
+        "Gateway default/a: spec.servers[0].port: is required",
+    ),
+    (
+        "kind: Gateway, metadata: {name: a}, spec: {servers: [{port: {number: 80}, hosts: [1]}]}",
+        "Gateway default/a: spec.servers[0].hosts[0]: must be text",
+    ),
+    (
+        "kind: Gateway, metadata: {name: a}, spec: {servers: [{port: {number: 0}}]}",
+        "Gateway default/a: spec.servers[0].port.number: must be 1 or more",
+    ),
+]
+
+
+@pytest.mark.parametrize(("written", "problem"), BROKEN)
+def test_a_broken_object_is_named_and_stops_nobody_else(written, problem):
+    broken = {"apiVersion": "networking.istio.io/v1" if "Gateway" in written else "v1"}
+    broken |= yaml.safe_load(f"{{{written}}}")
+    found, reported = cluster.parse([broken, SERVICE], (), (), SETTINGS)
+    assert [str(each) for each in reported] == [problem]
+    assert found.services == {"default/db": {}}
+    assert found.gateways == {}
+
+
+@pytest.mark.parametrize(
+    ("mesh", "problem"),
+    [
+        (1, "data.mesh: must be text that holds YAML"),
+        ("a: [", "data.mesh: is not YAML: "),
+        ("a: 2026-13-01", "data.mesh: is not YAML: month must be in 1..12"),
+        ("[" * 9_999, "data.mesh: is not YAML: "),
+        ("text", "data.mesh: must be a mapping"),
+        ("extensionProviders: [{}]", "data.mesh.extensionProviders[0].name: is required"),
+        ("extensionProviders: 1", "data.mesh.extensionProviders: must be a list"),
+    ],
+)
+def test_a_broken_mesh_configuration_is_a_problem(mesh, problem):
+    found, reported = cluster.parse([config_map(mesh), SERVICE], (), (), SETTINGS)
+    assert len(reported) == 1
+    assert str(reported[0]).startswith(f"ConfigMap istio-system/istio: {problem}")
+    assert (found.providers, found.services) == (None, {"default/db": {}})
 
 
 def test_the_gateways_namespace_is_part_of_its_identity():
-    assert Settings(gateway_principal="mesh.example/ns/edge/sa/gateway").gateway_namespace == "edge"
+    assert replace(SETTINGS, gateway_principal="mesh.example/ns/edge/sa/gateway").gateway_namespace == "edge"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from authz.istio import apirule, cluster, translate
+from authz.istio import apirule, translate
 from authz.istio.problem import Invalid, Problem
+from tests.istio.meshes import known
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -38,11 +39,11 @@ def run(documents):
     problems: list[Problem] = []
     ours = authorizers(documents)
     headers = {header for one in ours for header in one.get("identityHeaders", {})}
-    known = cluster.parse(documents, [one["name"] for one in ours], headers)
+    around = known(documents, [one["name"] for one in ours], headers)
     for document in documents:
         if document["kind"] == "APIRule":
             try:
-                emitted += translate.translate(apirule.parse(document), known)
+                emitted += translate.translate(apirule.parse(document), around)
             except Invalid as error:
                 problems += error.problems
     return emitted, problems

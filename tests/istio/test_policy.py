@@ -4,13 +4,14 @@ import pytest
 import yaml
 
 from authz.core.policy import BEARER, IDENTITY_HEADERS, Authorizer, Check, Jwt, Location, Requirement
-from authz.istio import apirule, cluster, policy, target
+from authz.istio import apirule, placement, policy
 from authz.istio.apirule import APIRule
+from tests.istio.meshes import known
 
 ISSUER = "https://idp.example.com"
 KEYS = "https://idp.example.com/keys"
 KEYCLOAK = Authorizer("keycloak", (Jwt(ISSUER),), {"x-user": "sub"})
-BARE = cluster.parse([])
+BARE = known([])
 
 
 def document(access, **changed):
@@ -104,4 +105,4 @@ def test_a_rule_without_a_service_is_not_one_that_parse_returns():
     loose = document("noAuth: true")
     del loose["spec"]["service"]
     with pytest.raises(ValueError, match="shop/shop/0 leads to no service"):
-        target.service(APIRule.model_validate(loose), 0)
+        placement.service(APIRule.model_validate(loose), 0)

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from authz.core import route
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
-from authz.istio import apirule, cluster, policy, translate
+from authz.istio import apirule, policy, translate
 from authz.istio.problem import Invalid
+from tests.istio.meshes import known
 
 HOST = "shop.example.com"
 SEGMENT = set(ascii_letters + digits + "-._~%!$&'()*+,;:@=")  # what a wildcard of Envoy's takes
 METHODS = ["GET", "POST", "PUT"]
 
-CLUSTER = cluster.parse(
+CLUSTER = known(
     yaml.safe_load_all("""
 apiVersion: v1
 kind: Service
@@ -109,6 +110,9 @@ odd = [
     "%25",
     "a|b",
     "c",
+    ".",
+    "..",
+    "...",
 ]
 paths = st.lists(st.one_of(literals, literals, st.sampled_from(odd)), max_size=5).map(
     lambda parts: "/" + "/".join(parts)
@@ -117,7 +121,7 @@ paths = st.lists(st.one_of(literals, literals, st.sampled_from(odd)), max_size=5
 
 def near(rule):
     """A path of the pattern, wildcards filled in, so that most requests meet some rule."""
-    fill = st.sampled_from(["a", "b", "a/b", "", "a.b", "x[y]", "a;b", "a*b", "a%2fb"])
+    fill = st.sampled_from(["a", "b", "a/b", "", "a.b", "x[y]", "a;b", "a*b", "a%2fb", ".", "a/.."])
     parts = rule["path"].replace("/*", "/{**}")[1:].split("/")
     return st.tuples(*(fill if "{" in part else st.just(part) for part in parts)).map(
         lambda filled: "/" + "/".join(filled)
@@ -150,10 +154,16 @@ def by_definition(rule, written, method, path):
 
 
 def plain(path):
-    """No `//`, no escape of a character that structures a path, nothing but URL characters without `;`."""
+    """No `//`, `/./` or `/../`, no escape of what structures a path, only URL characters without `;`."""
     escaped = {chr(int(code, 16)) for code in re.findall(r"%([0-9A-Fa-f]{2})", path)}
     literal = set(re.sub(r"%[0-9A-Fa-f]{2}", "", path))
-    return "//" not in path and not escaped & set("/\\.%\0") and literal <= SEGMENT - set("%;") | {"/"}
+    dots = {".", ".."} & set(path.split("/"))
+    return (
+        "//" not in path
+        and not dots
+        and not escaped & set("/\\.%\0")
+        and literal <= SEGMENT - set("%;") | {"/"}
+    )
 
 
 def reads(pattern, path):

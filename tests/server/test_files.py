@@ -122,10 +122,17 @@ def test_a_broken_mesh_is_reported(tmp_path):
         "metadata": {"name": "istio", "namespace": "istio-system"},
         "data": {"mesh": "a: ["},
     }
-    write(tmp_path / "a.yaml", apirule(), mesh)
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop", "namespace": "apps"}}
+    gateway = {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": [], "spec": 1}
+    write(tmp_path / "a.yaml", apirule(), mesh, gateway, service)
     loaded = load(tmp_path)
-    assert any("ConfigMap istio-system/istio" in problem for problem in loaded.problems)
+    assert [problem.partition(": ")[0] for problem in loaded.problems] == [
+        "Gateway default/?",
+        "Gateway default/?",
+        "ConfigMap istio-system/istio",
+    ]
     assert list(loaded.policy.hosts) == ["shop.example.com"]
+    assert list(loaded.cluster.services) == ["apps/shop"], "and what is whole is known"
 
 
 def test_what_stands_in_the_way_of_translation_names_its_file(tmp_path):

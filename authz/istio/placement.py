@@ -1,4 +1,4 @@
-"""An APIRule put into its cluster: its hosts in full, and the workloads that its rules lead to.
+"""An APIRule placed in its cluster: its hosts in full, and the workloads that its rules lead to.
 
 What stands in the way of that is told by `obstacles`, before anything here is asked.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from authz.istio import hosts
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
-from authz.istio.schema import Rule, Service
+from authz.istio.schema import Rule, Service, Spec
 
 Pods = tuple[str, frozenset[tuple[str, str]]]
 
@@ -34,52 +34,57 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What the emitted objects are made of. `spared` are others' hosts below a wildcard of its own."""
+class Placement:
+    """What the emitted objects are made of. `hosts_of_others` stand below a wildcard of its own."""
 
-    rule: APIRule
+    apirule: APIRule
     hosts: tuple[str, ...]
-    spared: tuple[str, ...]
+    hosts_of_others: tuple[str, ...]
     workloads: tuple[Workload, ...]
     cluster: Cluster
 
     @property
+    def spec(self) -> Spec:
+        """Of the APIRule."""
+        return self.apirule.spec
+
+    @property
     def ports(self) -> frozenset[int]:
         """Of the gateway: a wildcard's policies have to name them."""
-        return self.cluster.gateways[self.rule.spec.gateway].ports
+        return self.cluster.gateways[self.spec.gateway].ports
 
 
-def find(rule: APIRule, cluster: Cluster) -> Target:
-    """Of an APIRule without obstacles."""
-    names = tuple(dict.fromkeys(hosts.full(rule, cluster.gateways)))
-    others = [host for host, owner in cluster.owners.items() if owner.key != rule.key]
-    spared = {other for name in names for other in hosts.below(name, others)}
-    return Target(rule, names, tuple(sorted(spared)), workloads(rule, cluster), cluster)
+def find(apirule: APIRule, cluster: Cluster) -> Placement:
+    """Work out hosts and workloads; call after `obstacles.problems` found none."""
+    own = tuple(dict.fromkeys(hosts.full(apirule, cluster.gateways)))
+    others = [host for host, owner in cluster.owners.items() if owner.key != apirule.key]
+    below = {other for host in own for other in hosts.below(host, others)}
+    return Placement(apirule, own, tuple(sorted(below)), workloads(apirule, cluster), cluster)
 
 
-def workloads(rule: APIRule, cluster: Cluster) -> tuple[Workload, ...]:
+def workloads(apirule: APIRule, cluster: Cluster) -> tuple[Workload, ...]:
     """In the order in which the rules first lead there. An unknown service selects nothing."""
     found: dict[str, list[int]] = {}
-    for index in range(len(rule.spec.rules)):
-        found.setdefault(service_key(rule, index), []).append(index)
+    for index in range(len(apirule.spec.rules)):
+        found.setdefault(service_key(apirule, index), []).append(index)
     return tuple(
         Workload(key, dict(cluster.services.get(key, {})), tuple(rules)) for key, rules in found.items()
     )
 
 
-def service(rule: APIRule, index: int) -> Service:
+def service(apirule: APIRule, index: int) -> Service:
     """The rule's own, or the one that the APIRule has for all. `parse` refuses a rule without."""
-    chosen = rule.spec.rules[index].service or rule.spec.service
+    chosen = apirule.spec.rules[index].service or apirule.spec.service
     if chosen is None:
-        raise ValueError(f"{rule.key}/{index} leads to no service")
+        raise ValueError(f"{apirule.key}/{index} leads to no service")
     return chosen
 
 
-def service_key(rule: APIRule, index: int) -> str:
+def service_key(apirule: APIRule, index: int) -> str:
     """Namespace: the service's own, else that of the APIRule's service, else the APIRule's."""
-    chosen = service(rule, index)
-    default = rule.spec.service.namespace if rule.spec.service else None
-    return f"{chosen.namespace or default or rule.namespace}/{chosen.name}"
+    chosen = service(apirule, index)
+    default = apirule.spec.service.namespace if apirule.spec.service else None
+    return f"{chosen.namespace or default or apirule.namespace}/{chosen.name}"
 
 
 def providers(rule: Rule, cluster: Cluster) -> list[str]:
@@ -89,11 +94,12 @@ def providers(rule: Rule, cluster: Cluster) -> list[str]:
     return list(dict.fromkeys(ours if name in cluster.authorizers else name for name in names))
 
 
-def guards(rule: APIRule, cluster: Cluster) -> Iterator[tuple[Workload, int, str]]:
+def guards(apirule: APIRule, cluster: Cluster) -> Iterator[tuple[Workload, int, str]]:
     """Each provider that a rule puts before a workload. With enforcement Gateway, none."""
-    if rule.spec.enforcement == "Gateway" or not any(one.ext_auth for one in rule.spec.rules):
+    rules = apirule.spec.rules
+    if apirule.spec.enforcement == "Gateway" or not any(rule.ext_auth for rule in rules):
         return
-    for workload in workloads(rule, cluster):
+    for workload in workloads(apirule, cluster):
         for index in workload.rules:
-            for provider in providers(rule.spec.rules[index], cluster):
+            for provider in providers(rules[index], cluster):
                 yield workload, index, provider

@@ -1,0 +1,129 @@
+"""Others' objects, as far as a translation has to know them: Services, Gateways, the mesh's ConfigMap.
+
+What else they hold is theirs; one that can not be read is left out, with a problem that names it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from authz.istio import wording
+from authz.istio.problem import Problem
+from authz.istio.schema import Many
+
+Document = Mapping[str, Any]
+T = TypeVar("T")
+Found = TypeVar("Found", bound="Object")
+
+_mapping = BeforeValidator(lambda value: {} if value is None else value)  # YAML's null: written, left empty
+_list = BeforeValidator(lambda value: () if value is None else value)
+
+
+def _loaded(text: object) -> object:
+    """The mesh's configuration is YAML within YAML."""
+    if not isinstance(text, str):
+        raise ValueError("must be text that holds YAML")  # noqa: TRY004 - pydantic's one error
+    try:
+        return yaml.safe_load(text) or {}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 13th month
+        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, alias_generator=to_camel)
+
+
+class _Metadata(_Part):
+    name: str
+    namespace: str = "default"
+
+
+class Object(_Part):
+    """A kind is only unique within its group: the Gateway API has Gateways too."""
+
+    type: ClassVar[tuple[str, str]]
+    metadata: _Metadata
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"
+
+
+class _ServiceSpec(_Part):
+    selector: Annotated[dict[str, str], _mapping] = {}
+
+
+class Service(Object):
+    """Its selector tells which pods answer."""
+
+    type = ("v1", "Service")
+    spec: Annotated[_ServiceSpec, _mapping] = _ServiceSpec()
+
+
+class _Port(_Part):
+    number: Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Server(_Part):
+    port: _Port
+    hosts: Annotated[Many[str], _list] = ()
+
+
+class _GatewaySpec(_Part):
+    selector: Annotated[dict[str, str], _mapping] = {}
+    servers: Annotated[Many[_Server], _list] = ()
+
+
+class Gateway(Object):
+    """Istio's."""
+
+    type = ("networking.istio.io", "Gateway")
+    spec: Annotated[_GatewaySpec, _mapping] = _GatewaySpec()
+
+
+class _Provider(_Part):
+    name: str
+
+
+class _MeshConfig(_Part):
+    extension_providers: Annotated[Many[_Provider], _list] = ()
+
+
+class _MeshData(_Part):
+    mesh: Annotated[_MeshConfig, BeforeValidator(_loaded)] = _MeshConfig()
+
+
+class Mesh(Object):
+    """istiod's own configuration."""
+
+    type = ("v1", "ConfigMap")
+    data: Annotated[_MeshData, _mapping] = _MeshData()
+
+
+def is_mesh(document: Document) -> bool:
+    """Other ConfigMaps are others'."""
+    return _title(document) == "ConfigMap istio-system/istio"
+
+
+def read(model: type[Found], documents: Iterable[Document], problems: list[Problem]) -> Iterator[Found]:
+    """Those of the model's kind that can be read; adds what is wrong with the others."""
+    for document in documents:
+        if _type(document) == model.type:
+            try:
+                yield model.model_validate(document)
+            except ValidationError as error:
+                problems += wording.problems(error, prefix=f"{_title(document)}: ")
+
+
+def _type(document: Document) -> tuple[str, object]:
+    return str(document.get("apiVersion")).split("/")[0], document.get("kind")
+
+
+def _title(document: Document) -> str:
+    metadata = document.get("metadata")
+    named = metadata if isinstance(metadata, Mapping) else {}
+    return f"{document.get('kind')} {named.get('namespace', 'default')}/{named.get('name', '?')}"
