@@ -46,6 +46,24 @@ class _Section(BaseModel):
     )
 
 
+class Tls(_Section):
+    """Certificates, PEM; read again when the files change. Takes `transport: h2`."""
+
+    cert_file: Path
+    """The server's certificate and those between it and its root."""
+    key_file: Path
+    """Its key."""
+    client_ca_file: Path | None = None
+    """Ask clients for certificates, and trust those that these have signed."""
+    client_names: tuple[str, ...] = ()
+    """Admit only clients whose certificate has one of these names (SAN: DNS or URI)."""
+
+    def model_post_init(self, _: object) -> None:
+        """Names mean nothing where nobody vouches for them."""
+        if self.client_names and not self.client_ca_file:
+            raise ValueError("clientNames takes clientCaFile")
+
+
 class Listen(_Section):
     """Where the authorizer listens: HOST:PORT, or unix:/path."""
 
@@ -53,6 +71,8 @@ class Listen(_Section):
     """Envoy's checks and the gRPC health service."""
     admin: Address = "127.0.0.1:9192"
     """Health, readiness, metrics and version over HTTP."""
+    tls: Tls | None = None
+    """TLS for the gRPC port: certFile, keyFile, and for clients clientCaFile and clientNames."""
 
 
 class PolicySource(_Section):
@@ -156,6 +176,8 @@ class Config(_Section):
 
     def model_post_init(self, _: object) -> None:
         """What no single setting can see."""
+        if self.listen.tls and self.transport != "h2":
+            raise ValueError("listen.tls takes transport h2")
         if self.workers > 1 and self.listen.grpc.startswith("unix:"):
             raise ValueError("several workers can share a port, but not a unix socket")
         names = [authorizer.name for authorizer in self.authorizers]

@@ -4,8 +4,7 @@ Nothing is written twice: what stands in `config/authz.yaml` is this module's ou
 """
 
 from collections.abc import Iterator
-from types import UnionType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -53,14 +52,10 @@ def _as_item(lines: list[str], indent: str) -> Iterator[str]:
 
 def _model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """The section behind a setting, and whether there may be several."""
-    if (
-        isinstance(annotation, type)
-        and not isinstance(annotation, UnionType)
-        and issubclass(annotation, BaseModel)
-    ):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
-    inner = [one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
-    return (inner[0], True) if inner else (None, False)
+    inner = get_args(annotation)[0] if get_origin(annotation) is tuple else None
+    return (inner, True) if isinstance(inner, type) and issubclass(inner, BaseModel) else (None, False)
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,7 @@ from authz.server.files import Loaded
 from authz.server.h2 import server as h2
 from authz.server.service import Service
 from authz.server.telemetry import Telemetry
+from authz.server.tls import Certificates
 from authz.sources import Refresh, Sources
 from authz.sources.fetched import REFRESH_BEFORE_S
 from authz.sources.http import Client
@@ -33,6 +35,7 @@ class Replica:
         self._telemetry = Telemetry(settings.log.decisions)
         self._telemetry.watch(self._sources)
         self._service = Service(self._sources, self._telemetry)
+        self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
         self._server = self._transport()
         self._loaded: Loaded | None = None
         self._ready = False
@@ -47,10 +50,11 @@ class Replica:
         self._ready = True
         await self._server.serving(ready=True)
         _log.info("serving", version=__version__, grpc=self._settings.listen.grpc)
-        watching = asyncio.create_task(reload.loop(self._paths, self._reload))
+        watching = [asyncio.create_task(loop) for loop in self._loops()]
         await stop.wait()
         _log.info("draining")
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         self._ready = False
         await self._server.stop()
         await self._admin.stop()
@@ -60,7 +64,7 @@ class Replica:
     def _transport(self) -> grpcio.Server | h2.Server:
         if self._settings.transport == "grpcio":
             return grpcio.Server(self._service, self._settings.listen.grpc)
-        server = h2.Server(self._service, self._settings.listen.grpc)
+        server = h2.Server(self._service, self._settings.listen.grpc, self._certificates)
         self._telemetry.count(server.refused)
         return server
 
@@ -69,6 +73,16 @@ class Replica:
 
     async def _metrics(self) -> bytes:
         return self._telemetry.page()
+
+    def _loops(self) -> Iterator[Coroutine[None, None, None]]:
+        yield reload.loop(self._paths, self._reload)
+        if certificates := self._certificates:
+            yield reload.loop(lambda: certificates.files, self._reload_certificates)
+
+    async def _reload_certificates(self) -> None:
+        if self._certificates:
+            self._certificates.reload()  # what fails is logged by the loop, and the last good ones stay
+            _log.info("certificates loaded")
 
     def _paths(self) -> list[Path]:
         return [self._path, *_policy_files(self._path, self._settings)]

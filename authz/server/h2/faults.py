@@ -47,6 +47,7 @@ class Cause(StrEnum):
     STALLED = "stalled"  # the client does not read
     CONNECTIONS = "connections"
     ALPN = "alpn"
+    CLIENT = "client"  # its certificate bears no name on the list
     LATE = "late"  # the call's deadline had passed when it arrived in full
 
 

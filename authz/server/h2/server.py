@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import random
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from authz.server.h2.health import Health
 from authz.server.h2.limits import LIMITS, Limits
 from authz.server.h2.protocol import Context, Protocol
 from authz.server.service import Service
+from authz.server.tls import Certificates
 
 TICK_S = 0.5  # between two looks at what is late; finer than any limit in seconds needs
 BACKLOG = 1024  # connections not yet accepted; Envoy opens one per worker thread
@@ -32,18 +32,20 @@ class Server:
         self,
         answers: Service,
         address: str,
+        certificates: Certificates | None = None,
         limits: Limits = LIMITS,
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.refused: Counter[str] = Counter()
         self._rpc = answers.rpc
         self._address = address
+        self._certificates = certificates
         self._limits = limits
         self._uniform = uniform
         self._health = Health(("", service.NAME))
 
-    async def start(self, ssl_context: ssl.SSLContext | None = None, *, reuse_port: bool = False) -> None:
-        """Raises OSError if the address can not be had. A context must offer `h2` by ALPN."""
+    async def start(self, *, reuse_port: bool = False) -> None:
+        """Raises OSError if the address can not be had. With `reuse_port` others may share it."""
         loop = asyncio.get_running_loop()
         self._context = Context(
             rpc=self._rpc,
@@ -53,10 +55,12 @@ class Server:
             loop=loop,
             random=self._uniform,
             count=self._count,
+            admits=self._certificates.admits if self._certificates else None,
         )
         listener = listen(self._address, reuse_port=reuse_port)
+        tls = self._certificates.context if self._certificates else None
         self._server = await loop.create_server(
-            lambda: Protocol(self._context), sock=listener, ssl=ssl_context, backlog=BACKLOG
+            lambda: Protocol(self._context), sock=listener, ssl=tls, backlog=BACKLOG
         )
         self._ticking = loop.create_task(self._tick())
 

@@ -42,7 +42,7 @@ class Line:
 @asynccontextmanager
 async def serving(line: Any, limits: Limits = LIMITS, **options: Any) -> AsyncIterator[tuple[Server, str]]:
     address = free_address()
-    server = Server(line, address, limits, **options)
+    server = Server(line, address, limits=limits, **options)
     await server.start()
     try:
         yield server, address

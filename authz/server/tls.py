@@ -1,0 +1,54 @@
+"""TLS for the gRPC port: certificates from files, read again when they change.
+
+Clients can be asked for certificates too, and are known by the names in them.
+"""
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from authz.config import Tls
+
+
+class Certificates:
+    """`context` serves for ever; each handshake takes the certificates that were read last."""
+
+    def __init__(self, settings: Tls) -> None:
+        """Raises OSError if a file can not be read or used."""
+        self._settings = settings
+        self._names = frozenset(settings.client_names)
+        self._newest = self.context = _context(settings)
+        self.context.sni_callback = self._take_newest
+
+    @property
+    def files(self) -> list[Path]:
+        """All that is read."""
+        named = (self._settings.cert_file, self._settings.key_file, self._settings.client_ca_file)
+        return [file for file in named if file]
+
+    def reload(self) -> None:
+        """Read the files again. Raises OSError, and what was read before stays."""
+        self._newest = _context(self._settings)
+
+    def admits(self, certificate: Mapping[str, Any]) -> bool:
+        """True if the client's certificate (as `ssl` gives it) bears a listed name, or no list is kept."""
+        shown = {name for _, name in certificate.get("subjectAltName", ())}
+        return not self._names or not self._names.isdisjoint(shown)
+
+    def _take_newest(self, handshake: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+        handshake.context = self._newest
+
+
+def _context(settings: Tls) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9113 9.2
+    context.set_alpn_protocols(["h2"])
+    try:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+        if settings.client_ca_file:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(settings.client_ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise OSError(f"listen.tls: {settings.cert_file}, {settings.key_file}: {error}") from error
+    return context

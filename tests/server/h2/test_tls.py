@@ -1,0 +1,116 @@
+"""TLS: who is let in, and certificates that change while connections come and go."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from authz.config import Tls
+from authz.local import certs
+from authz.server.h2.server import Server
+from authz.server.tls import Certificates
+from tests.server.test_service import service as ready_service
+
+ENVOY = "spiffe://cluster.local/ns/istio-system/sa/gateway"
+STRANGER = "spiffe://cluster.local/ns/apps/sa/stranger"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    certs.issue(
+        tmp_path, {"server": "spiffe://cluster.local/ns/authz/sa/authz", "envoy": ENVOY, "stranger": STRANGER}
+    )
+    return tmp_path
+
+
+def settings(folder: Path, **clients: object) -> Tls:
+    return Tls.model_validate({"certFile": folder / "server.pem", "keyFile": folder / "server.key"} | clients)
+
+
+@asynccontextmanager
+async def serving(certificates: Certificates) -> AsyncIterator[tuple[Server, str]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    server = Server(ready_service(), address, certificates)
+    await server.start()
+    yield server, address
+    await server.stop()
+
+
+async def greeting(address: str, folder: Path, name: str | None = None, protocol: str = "h2") -> bytes:
+    """What the server says first, by a client that trusts its authority; nothing if it hangs up."""
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.check_hostname = False  # a SPIFFE certificate names no host
+    context.set_alpn_protocols([protocol])
+    if name:
+        context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+    host, _, port = address.partition(":")
+    try:
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
+        said = await asyncio.wait_for(reader.read(9), 5)
+    except (ssl.SSLError, ConnectionError):
+        return b""
+    writer.close()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("clients", "name", "admitted"),
+    [
+        ({"clientNames": [ENVOY]}, "envoy", True),
+        ({}, "stranger", True),
+        ({"clientNames": [ENVOY]}, "stranger", False),
+        ({"clientNames": [ENVOY]}, None, False),
+        ({}, None, False),
+    ],
+)
+async def test_a_client_is_known_by_its_certificate(folder, clients, name, admitted):
+    asked = settings(folder, clientCaFile=folder / "ca.pem", **clients)
+    async with serving(Certificates(asked)) as (_, address):
+        assert bool(await greeting(address, folder, name)) is admitted
+
+
+async def test_without_an_authority_for_clients_none_is_asked_for_a_certificate(folder):
+    async with serving(Certificates(settings(folder))) as (_, address):
+        assert await greeting(address, folder)
+
+
+async def test_a_client_that_does_not_speak_h2_is_turned_away(folder):
+    async with serving(Certificates(settings(folder))) as (server, address):
+        assert await greeting(address, folder, protocol="http/1.1") == b""
+        assert server.refused["alpn"] == 1
+
+
+async def test_a_client_of_another_name_is_counted(folder):
+    asked = settings(folder, clientCaFile=folder / "ca.pem", clientNames=[ENVOY])
+    async with serving(Certificates(asked)) as (server, address):
+        assert await greeting(address, folder, "stranger") == b""
+        assert server.refused["client"] == 1
+
+
+async def test_new_certificates_are_shown_to_new_connections(folder):
+    certificates = Certificates(settings(folder, clientCaFile=folder / "ca.pem"))
+    async with serving(certificates) as (_, address):
+        assert await greeting(address, folder, "envoy")
+        certs.issue(folder, {"server": "spiffe://cluster.local/ns/authz/sa/authz", "envoy": ENVOY})
+        assert not await greeting(address, folder, "envoy"), "another authority, and not read yet"
+        certificates.reload()
+        assert await greeting(address, folder, "envoy")
+
+
+async def test_certificates_that_can_not_be_read_leave_the_last_ones(folder):
+    certificates = Certificates(settings(folder))
+    (folder / "server.pem").write_text("nonsense")
+    async with serving(certificates) as (_, address):
+        with pytest.raises(OSError, match=r"listen\.tls"):
+            certificates.reload()
+        assert await greeting(address, folder)
+
+
+def test_all_files_are_watched(folder):
+    asked = settings(folder, clientCaFile=folder / "ca.pem")
+    assert [file.name for file in Certificates(asked).files] == ["server.pem", "server.key", "ca.pem"]
