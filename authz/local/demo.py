@@ -56,8 +56,8 @@ async def outcomes() -> AsyncIterator[Outcome]:
 
 async def _print() -> int:
     bad, title, count = 0, "", 0
-    print("Starting two Envoys, an authorizer, an identity provider and workloads\n", flush=True)
-    print(HEADINGS)
+    print("Starting two Envoys, an authorizer, an identity provider and an echo for each Service", flush=True)
+    print(f"\n{HEADINGS}")
     async for outcome in outcomes():
         if outcome.stage.title != title:
             title = outcome.stage.title

@@ -18,7 +18,6 @@ from authz.local.failure import CannotRun
 from authz.local.ports import LOOPBACK, Ports
 from authz.server import files
 from authz.server.files import CONFIG_KEY, Document, Loaded, Read
-from authz.values import duration
 
 SIDECAR_PRINCIPAL = "cluster.local/ns/default/sa/workload"
 AUTHORIZER = "authz.authz-system.svc.cluster.local"
@@ -140,7 +139,7 @@ class _Settings(yaml.SafeDumper):
     """A configuration's only floats are durations."""
 
 
-_Settings.add_representer(float, lambda dumper, seconds: dumper.represent_str(duration(seconds)))
+_Settings.add_representer(float, lambda dumper, seconds: dumper.represent_str(f"{seconds}s"))
 
 
 def _identity(principal: str, name: str, certificates: Path) -> Identity:

@@ -66,9 +66,8 @@ async def _run(sources: Sequence[Path], offset: int) -> None:
         loop.add_signal_handler(number, stop.set)
     story = Story(_say, loop.call_later)
     laptop = Laptop(sources, offset, story.heard)
-    workloads = len(laptop.plan.backends)
-    _say(f"Starting two Envoys, an authorizer, an identity provider and {workloads} workloads;")
-    _say("Ctrl-C stops them.", "")
+    _say("Starting two Envoys, an authorizer, an identity provider and an echo for each Service.")
+    _say("Ctrl-C stops all of it.", "")
     async with laptop:
         _say(*welcome(laptop, command.again(sys.argv[0], sys.executable, Path.cwd()), offset))
         needed = (_stays(each) for each in laptop.envoys)

@@ -224,8 +224,15 @@ def test_both_proxies_log_one_line_without_the_query(running):
     assert "secret" not in str(lines)
 
 
-def logged(running):
-    return [line for line in running.log() if line["path"] == "/logged"]
+def test_the_log_tells_what_a_route_answers_itself(running):
+    running.ask("refused.test", "/told")
+    wait_until(lambda: logged(running, "/told"))
+    [line] = logged(running, "/told")
+    assert (line["status"], line["details"], line["body"]) == (400, "direct_response", "no")
+
+
+def logged(running, path="/logged"):
+    return [line for line in running.log() if line["path"] == path]
 
 
 def test_a_change_of_rules_is_picked_up_without_a_restart(tmp_path):

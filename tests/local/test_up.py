@@ -68,7 +68,7 @@ def test_a_sidecar_that_dies_ends_it_all():
         opening = list(takewhile(lambda line: line.rstrip() != HEADINGS.rstrip(), running.stdout))
         httpx.post(f"http://{LOOPBACK}:{Ports().moved(offset).sidecar_admin}/quitquitquit", trust_env=False)
         _, errors = running.communicate(timeout=20)
-    assert "Ctrl-C stops them.\n" in opening
+    assert "Ctrl-C stops all of it.\n" in opening
     assert running.returncode == 1
     assert errors == "the sidecar has ended with exit code 0, so everything else has been stopped\n"
     assert not ports.taken(Ports().moved(offset).wanted(4))
