@@ -17,6 +17,7 @@ import click
 from authz import __version__
 
 if TYPE_CHECKING:
+    from authz.istio.translate import Resource
     from authz.server.files import Loaded
 
 _PATH = click.Path(exists=True, path_type=Path)
@@ -71,10 +72,7 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
     resources, problems = sources.translate(loaded)
     _fail_on((*loaded.problems, *problems))
     if target == "envoy":
-        from authz.local import up
-
-        click.echo(yaml.safe_dump_all(up.envoy_configuration(resources, loaded), sort_keys=False), nl=False)
-        return
+        resources = _for_envoy(resources, loaded)
     click.echo(yaml.safe_dump_all(resources, sort_keys=False), nl=False)
 
 
@@ -174,6 +172,17 @@ def example() -> None:
     from authz import example as examples
 
     click.echo(examples.render(), nl=False)
+
+
+def _for_envoy(resources: list[Resource], loaded: Loaded) -> list[Resource]:
+    from authz.local import up
+    from authz.local.failure import CannotRun
+
+    try:
+        return up.envoy_configuration(resources, loaded)
+    except CannotRun as failure:
+        _fail_on(failure.messages)
+        raise
 
 
 def _load(paths: Iterable[Path], config_file: Path | None) -> Loaded:

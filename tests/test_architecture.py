@@ -52,7 +52,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "yaml",
         },
     ),
-    "cli": ({"config", "core", "example", "local", "server"}, {"click", "yaml"}),
+    "cli": ({"config", "core", "example", "istio", "local", "server"}, {"click", "yaml"}),
     "__main__": ({"cli"}, set()),
 }
 

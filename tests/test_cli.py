@@ -185,5 +185,21 @@ def test_the_samples_render_as_envoy_configuration():
     assert sidecar["static_resources"]["listeners"]
 
 
+def test_what_the_local_envoys_can_not_do_is_said_by_name(tmp_path):
+    mesh = (SAMPLES / "cluster.yaml").read_text().replace("    extensionProviders:\n", FOREIGN)
+    (tmp_path / "cluster.yaml").write_text(mesh)
+    text = (SAMPLES / "account.yaml").read_text().replace("[dev]", "[foreign]")
+    (tmp_path / "account.yaml").write_text(text)
+    result = run("render", tmp_path, "--target", "envoy")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no provider 'foreign'" in result.stderr
+
+
+FOREIGN = """    extensionProviders:
+      - name: foreign
+        envoyExtAuthzGrpc: {service: a.b.svc.cluster.local, port: 1}
+"""
+
+
 def test_config_example_prints_the_example():
     assert run("config", "example").stdout == example.render()
