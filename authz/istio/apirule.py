@@ -129,9 +129,9 @@ def _serviceless(spec: Spec, rules: Iterable[_Numbered]) -> Iterator[Problem]:
 
 def _unreachable(spec: Spec, rules: Iterable[_Numbered]) -> Iterator[Problem]:
     message = "No request reaches this path: ambiguous paths are rejected (see spec.ambiguousPaths)"
-    for index, rule in rules:
+    for index, rule in rules if spec.rejects_ambiguous else ():
         literal = str(rule.path).replace("{**}", "x").replace("{*}", "x")
-        if spec.rejects_ambiguous and paths.is_ambiguous(literal):
+        if paths.is_ambiguous(literal):
             yield _problem(index, "path", message)
 
 

@@ -62,7 +62,7 @@ def _all(
     holds: Callable[[str, str], bool], one: Sequence[str], other: Sequence[str], *, strict: bool = False
 ) -> bool:
     """Segment by segment, as far as both go; `strict` wants them to go equally far."""
-    return (len(one) == len(other) or not strict) and all(map(holds, one, other))
+    return one == other or ((len(one) == len(other) or not strict) and all(map(holds, one, other)))
 
 
 def _takes_in(general: str, special: str) -> bool:

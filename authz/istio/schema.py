@@ -32,8 +32,8 @@ Header = Annotated[Value, AfterValidator(syntax.header)]
 Origin = Annotated[dict[Literal["exact", "prefix", "regex"], Value], AfterValidator(syntax.origin)]
 
 # How many of a kind: every number multiplies the work of translating and the size of the policies.
-_few = BeforeValidator(syntax.at_most(16))  # ways to be authorized, and what each asks for
-_some = BeforeValidator(syntax.at_most(64))  # issuers, hosts, headers
+_few = BeforeValidator(syntax.at_most(10))  # ways to be authorized, and what each asks for
+_some = BeforeValidator(syntax.at_most(50))  # issuers, hosts, headers
 _rules = BeforeValidator(syntax.at_most(syntax.RULES_MAX))
 
 
@@ -123,7 +123,7 @@ class Rule(Model):
     """Methods of a path, and who may use them."""
 
     path: Annotated[Path, BeforeValidator(syntax.path)]
-    methods: Annotated[Many[Method], _few, AfterValidator(syntax.methods)]
+    methods: Annotated[Many[Method], _some, AfterValidator(syntax.methods)]
     service: Service | None = None
     no_auth: bool | None = None
     jwt: JwtConfig | None = None

@@ -1,14 +1,18 @@
 """Reading what the cluster holds: what is not understood is left out with a problem, never guessed."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from authz.istio import cluster
 from authz.istio.hosts import Gateway
 from tests.istio.meshes import SETTINGS, known
 
+GOLDEN = Path(__file__).parent / "golden"
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}}
 
 
@@ -82,6 +86,10 @@ BROKEN = [
         "kind: Service, metadata: {name: a}, spec: {selector: {1: a}}",
         "Service default/a: spec.selector[1]: must be text",
     ),
+    (
+        "kind: ConfigMap, metadata: {name: istio, namespace: istio-system}, data: []",
+        "ConfigMap istio-system/istio: data: must be a mapping",
+    ),
     ("kind: Gateway, metadata: {name: a}, spec: []", "Gateway default/a: spec: must be a mapping"),
     (
         "kind: Gateway, metadata: {name: a}, spec: {servers: 1}",
@@ -133,3 +141,31 @@ def test_a_broken_mesh_configuration_is_a_problem(mesh, problem):
 
 def test_the_gateways_namespace_is_part_of_its_identity():
     assert replace(SETTINGS, gateway_principal="mesh.example/ns/edge/sa/gateway").gateway_namespace == "edge"
+
+
+junk = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.one_of(st.text(max_size=3), st.integers()), inner)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_a_document_nothing_is_raised(data):
+    documents = list(yaml.safe_load_all((GOLDEN / "mixed-access.in.yaml").read_text()))
+    for _ in range(data.draw(st.integers(1, 3))):
+        spoil(data.draw, documents)
+    cluster.parse([each for each in documents if isinstance(each, dict)], (), (), SETTINGS)
+
+
+def spoil(draw, here):
+    """Puts junk in some place."""
+    while True:
+        place = draw(st.sampled_from(list(here) if isinstance(here, dict) else range(len(here))))
+        if draw(st.booleans()) or not isinstance(here[place], dict | list) or not here[place]:
+            here[place] = draw(junk)
+            return
+        here = here[place]

@@ -21,7 +21,7 @@ from tests.istio.meshes import known
 
 HOST = "shop.example.com"
 SEGMENT = set(ascii_letters + digits + "-._~%!$&'()*+,;:@=")  # what a wildcard of Envoy's takes
-METHODS = ["GET", "POST", "PUT"]
+METHODS = ["GET", "POST", "OPTIONS"]
 
 CLUSTER = known(
     yaml.safe_load_all("""
@@ -62,23 +62,24 @@ def rules(draw):
     """APIRules that `parse` takes: a rule that is covered by earlier ones is dropped."""
     kept: list[dict[str, Any]] = []
     ambiguous = draw(st.sampled_from(["Allow", "Reject"]))
+    cors = draw(st.sampled_from([{}, {"corsPolicy": {"allowOrigins": [{"exact": "https://a"}]}}]))
     for index in range(draw(st.integers(1, 5))):
         methods = draw(st.lists(st.sampled_from(METHODS), min_size=1, unique=True))
         rule = {"path": draw(patterns()), "methods": methods} | draw(access(index))
-        if parsed(ambiguous, [*kept, rule]):
+        if parsed([*kept, rule], ambiguous, cors):
             kept.append(rule)
     assume(kept)
-    return kept, parsed(ambiguous, kept)
+    return kept, parsed(kept, ambiguous, cors)
 
 
-def parsed(ambiguous, rules):
+def parsed(rules, ambiguous, cors):
     spec = {
         "hosts": [HOST],
         "gateway": "gateways/main",
         "service": {"name": "shop", "port": 80},
         "ambiguousPaths": ambiguous,
         "rules": rules,
-    }
+    } | cors
     metadata = {"name": "shop", "namespace": "shop"}
     document = {
         "apiVersion": "gateway.kyma-project.io/v2",
@@ -134,11 +135,14 @@ def test_route_policies_and_authorizer_choose_the_rule_that_is_first(data):
     written, rule = data.draw(rules())
     path = data.draw(st.one_of(paths, *map(near, written)))
     method = data.draw(st.sampled_from([*METHODS, "DELETE"]))
+    browser = {"origin": "https://b", "access-control-request-method": "GET"}
+    headers = browser if method == "OPTIONS" and data.draw(st.booleans()) else {}
     expected = by_definition(rule, written, method, path)
     *policies, virtual_service = translate.translate(rule, CLUSTER)
 
     assert by_authorizer(rule, method, path) == expected
-    assert by_virtual_service(virtual_service, method, path) == expected
+    routed = by_virtual_service(virtual_service, {"method": method, "uri": path} | headers)
+    assert routed == expected or (routed == "preflight" and expected is None and headers)
     if expected != "ambiguous":  # the gateway has answered by then
         admitted, asked = by_policies(policies, method, path)
         assert admitted == ([] if expected is None else [expected])
@@ -193,20 +197,23 @@ def by_authorizer(rule, method, path):
     return int(found.name.rpartition("/")[2])
 
 
-def by_virtual_service(virtual_service, method, path):
+def by_virtual_service(virtual_service, request):
     """Envoy takes the first route that matches; regular expressions match in full."""
     routes = virtual_service["spec"]["http"]
     refusals = sum("directResponse" in one for one in routes)
     for position, one in enumerate(routes):
-        if all(meets(one["match"][0], {"method": method, "uri": path})):
+        if any(all(meets(match, request)) for match in one["match"]):
+            if "headers" in one["match"][0]:
+                return "preflight"
             return "ambiguous" if position < refusals else position - refusals
     return None
 
 
 def meets(match, request):
-    for name, condition in match.items():
-        ((kind, value),) = condition.items()
-        found = request[name]
+    conditions = match | match.get("headers", {})
+    for name in conditions.keys() - {"headers"}:
+        ((kind, value),) = conditions[name].items()
+        found = request.get(name, "")
         yield {
             "exact": found == value,
             "prefix": found.startswith(value),
