@@ -66,6 +66,6 @@ async def _identify(
     if known is None or known.key != key.identity:  # what is known holds only under one of today's keys
         jwt.verify(presented, jws.algorithm, key)
         known = Verified(jws, claims.read(jws), key.identity)
-        memo.put(digest, known)
+        memo.put(digest, known, len(presented.text))
     claims.check(known.claims, accept, now)
     return known.claims

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from authz import documents
 from authz.core.policy import ALGORITHMS, IDENTITY_HEADERS
 from authz.values import Address, Duration, HeaderName, Name, Principal
 
@@ -196,22 +196,17 @@ def read(path: Path) -> Config:
 def parse(text: str) -> Config:
     """Read YAML. Raises Invalid with every mistake."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise Invalid([("", syntax_error(error))]) from error
+        found = documents.read(text)
+    except documents.Malformed as error:
+        raise Invalid([("", str(error))]) from error
+    if len(found) > 1:
+        raise Invalid([("", "one document is expected")])
+    document = found[0] if found else None
     try:
         return Config.model_validate({} if document is None else document)
     except ValidationError as error:
-        found = {_path(detail["loc"]): _message(detail) for detail in error.errors()}
-        raise Invalid((path, found[path]) for path in found if not _echoes(path, found)) from error
-
-
-def syntax_error(error: yaml.YAMLError) -> str:
-    """Where YAML breaks off and why, in one line."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split())
+        mistakes = {_path(detail["loc"]): _message(detail) for detail in error.errors()}
+        raise Invalid((path, mistakes[path]) for path in mistakes if not _echoes(path, mistakes)) from error
 
 
 def _echoes(path: str, found: Mapping[str, str]) -> bool:

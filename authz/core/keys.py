@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
@@ -23,6 +24,7 @@ _FITS = {
 # RFC 7518 6.2.2, 6.3.2, 6.4.1 and RFC 8037 2: whoever publishes one of these has published a secret.
 _SECRET = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
+RSA_MAX_EXPONENT = 2**32  # nearly all use 65537 (NIST SP 800-56B 6.2 allows up to 2**256)
 RSA_MIN_BITS = 2048  # RFC 7518 3.3
 VALUE_MAX_LENGTH = 1_400  # an RSA modulus of 8192 bits; what a longer one costs falls on every caller
 KEYS_MAX = 100  # published sets hold two to ten keys
@@ -103,8 +105,13 @@ def _for_signatures(entry: dict[str, Any]) -> bool:
 
 def _algorithms(public: Any, named: Any) -> frozenset[str]:
     """What the key may verify: all that its type and curve fit, or the one it names (RFC 7517 4.4)."""
-    if public.key_type == "RSA" and public.public_key.key_size < RSA_MIN_BITS:
+    if public.key_type == "RSA" and not _is_sound(public.public_key):
         return frozenset()
     curve = getattr(public, "curve_name", "")
     fitting = {name for name, fits in _FITS.items() if fits == (public.key_type, curve)}
     return frozenset(fitting if named is None else fitting & {named})
+
+
+def _is_sound(public: RSAPublicKey) -> bool:
+    """Strong, and quick to verify with: an exponent of full size takes a hundred times as long."""
+    return public.key_size >= RSA_MIN_BITS and public.public_numbers().e <= RSA_MAX_EXPONENT

@@ -9,25 +9,32 @@ V = TypeVar("V")
 
 
 class Memo(Generic[V]):
-    """At most `limit` entries: when the young half is full it becomes the old one, which is dropped."""
+    """Entries of at most `limit` together, each weighing what `put` is told.
+
+    When the young half is full it becomes the old one, which is dropped.
+    """
 
     def __init__(self, limit: int) -> None:
-        self._half = max(1, limit // 2)
-        self._young: dict[bytes, V] = {}
-        self._old: dict[bytes, V] = {}
+        self._half = limit // 2
+        self._weight = 0
+        self._young: dict[bytes, tuple[V, int]] = {}
+        self._old: dict[bytes, tuple[V, int]] = {}
 
     def get(self, key: bytes) -> V | None:
         """The value, renewed by being asked for."""
         found = self._young.get(key)
         if found is None and (found := self._old.get(key)) is not None:
-            self.put(key, found)
-        return found
+            self.put(key, *found)
+        return found[0] if found else None
 
-    def put(self, key: bytes, value: V) -> None:
-        """Remember it among the young."""
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+    def put(self, key: bytes, value: V, weight: int = 1) -> None:
+        """Remember it among the young, unless it is heavier than they may be together."""
+        if weight > self._half:
+            return
+        if self._weight + weight > self._half:
+            self._old, self._young, self._weight = self._young, {}, 0
+        self._young[key] = (value, weight)
+        self._weight += weight
 
     def __len__(self) -> int:
         return len(self._young | self._old)

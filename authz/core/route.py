@@ -9,17 +9,19 @@ from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 
 HOST_MAX_LENGTH = 255 + len(":65535")  # RFC 1035 2.3.4, and a port
+PATH_MAX_LENGTH = 8_192  # RFC 9110 4.1 asks for 8,000 at least; templates take time by the length
 
 
 def match(policy: Policy, request: Request) -> Rule:
     """Raises Refused: REQUEST_INVALID, HOST_UNKNOWN, PATH_AMBIGUOUS or RULE_MISSING."""
-    if not request.method or not request.path.startswith("/"):
+    path = request.path
+    if not request.method or not path.startswith("/") or len(path) > PATH_MAX_LENGTH:
         raise Refused(Reason.REQUEST_INVALID)
     found = host(policy, request.host)
-    if found.rejects_ambiguous and paths.is_ambiguous(request.path):
+    if found.rejects_ambiguous and paths.is_ambiguous(path):
         raise Refused(Reason.PATH_AMBIGUOUS)
     for rule in found.rules:
-        if request.method in rule.methods and rule.path.matches(request.path):
+        if request.method in rule.methods and rule.path.matches(path):
             return rule
     raise Refused(Reason.RULE_MISSING)
 

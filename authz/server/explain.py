@@ -35,8 +35,8 @@ async def explain(loaded: Loaded, request: Request) -> Explanation:
     """Decide the request now."""
     client, sources = sources_of(loaded.config)
     try:
-        sources.keep(accepts(loaded.policy))
-        decision = await check(request, loaded.policy, sources, Memo[Verified](1), time.time())
+        sources.keep(accepts(loaded))
+        decision = await check(request, loaded.policy, sources, Memo[Verified](0), time.time())
     finally:
         await sources.close()
         await client.close()

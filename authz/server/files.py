@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from authz import config
+from authz import config, documents
 from authz.config import Config
 from authz.core.policy import Authorizer, Jwt, Policy
 from authz.istio import apirule, cluster, hosts, obstacles, policy
@@ -33,14 +31,16 @@ class Document:
     @property
     def kind(self) -> str:
         """The Kubernetes kind, or nothing."""
-        return str(self.body.get("kind", ""))
+        kind = self.body.get("kind")
+        return kind if isinstance(kind, str) else ""
 
     @property
     def key(self) -> tuple[str, str]:
         """Namespace and name; both may be missing from a bad document."""
         metadata = self.body.get("metadata")
         named = metadata if isinstance(metadata, dict) else {}
-        return str(named.get("namespace", "default")), str(named.get("name", ""))
+        namespace, name = named.get("namespace", "default"), named.get("name", "")
+        return (namespace, name) if isinstance(namespace, str) and isinstance(name, str) else ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +65,27 @@ class Loaded:
 
 def read(paths: Iterable[Path]) -> Read:
     """YAML files, and those in folders (not deeper), in the order of their names."""
-    documents: list[Document] = []
+    found: list[Document] = []
     broken: set[str] = set()
     problems: list[str] = []
     for file in expand(paths):
         try:
-            bodies = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-        except yaml.YAMLError as error:
+            bodies = documents.read(file.read_text(encoding="utf-8"))
+        except documents.Malformed as error:
             broken.add(str(file))
-            problems.append(f"{file}: {config.syntax_error(error)}")
+            problems.append(f"{file}: {error}")
             continue
         except (OSError, UnicodeDecodeError) as error:
             broken.add(str(file))
             problems.append(f"{file}: can not be read: {error}")
             continue
-        documents += [Document(str(file), body) for body in bodies if isinstance(body, dict)]
+        found += [Document(str(file), body) for body in bodies if isinstance(body, dict)]
         problems += [
             f"{file}: a mapping is expected, not a {type(body).__name__}"
             for body in bodies
             if body is not None and not isinstance(body, dict)
         ]
-    return Read(tuple(documents), frozenset(broken), tuple(problems))
+    return Read(tuple(found), frozenset(broken), tuple(problems))
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
@@ -196,14 +196,19 @@ def _rules(
     documents: Iterable[Document], problems: list[str], last: Loaded | None
 ) -> Iterable[tuple[str, APIRule]]:
     good = {(rule.namespace, rule.name): rule for _, rule in (last.rules if last else ())}
+    first: dict[tuple[str, str], Document] = {}
     for document in documents:
-        if document.kind == "APIRule":
-            try:
-                yield document.file, apirule.parse(document.body)
-            except Invalid as invalid:
-                problems += [f"{document.file}: {problem}" for problem in invalid.problems]
-                if kept := good.get(document.key):
-                    yield document.file, kept
+        if document.kind != "APIRule":
+            continue
+        if (other := first.setdefault(document.key, document)) is not document:
+            problems.append(f"{document.file}: metadata: {'/'.join(document.key)} stands in {other.file} too")
+            continue
+        try:
+            yield document.file, apirule.parse(document.body)
+        except Invalid as invalid:
+            problems += [f"{document.file}: {problem}" for problem in invalid.problems]
+            if kept := good.get(document.key):
+                yield document.file, kept
 
 
 def _rules_of(broken: frozenset[str], last: Loaded | None) -> Iterable[tuple[str, APIRule]]:

@@ -33,13 +33,17 @@ def fingerprint(paths: Iterable[Path]) -> Fingerprint:
 async def loop(
     paths: Callable[[], Iterable[Path]], changed: Callable[[], Awaitable[None]], period_s: float = PERIOD_S
 ) -> None:
-    """Call `changed` after each change, for ever. A failure is logged and the old state stays."""
-    seen = fingerprint(paths())
+    """Call `changed` after each change, for ever. A failure is logged and the old state stays.
+
+    A change counts once two looks agree, for a file may be looked at while it is being written.
+    """
+    seen = last = fingerprint(paths())
     while True:
         await asyncio.sleep(period_s)
         try:
             now = fingerprint(paths())
-            if now != seen:
+            settled, last = now == last, now
+            if settled and now != seen:
                 seen = now
                 await changed()
         except Exception:

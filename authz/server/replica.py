@@ -9,7 +9,7 @@ import structlog
 
 from authz import __version__, config
 from authz.config import Config
-from authz.core.policy import Jwt, Policy
+from authz.core.policy import Jwt
 from authz.server import admin, files, grpcio, reload
 from authz.server.files import Loaded
 from authz.server.h2 import server as h2
@@ -45,7 +45,7 @@ class Replica:
         """Serve until `stop` is set. Raises OSError if a port is taken."""
         await self._admin.start()
         await self._server.start(reuse_port=reuse_port)
-        self._load()
+        await self._load()
         await self._warm()
         self._ready = True
         await self._server.serving(ready=True)
@@ -100,19 +100,22 @@ class Replica:
                 _log.warning("a change of this setting takes a restart", setting=name)
         self._settings = settings
         self._telemetry.decisions = settings.log.decisions
-        self._load()
+        await self._load()
 
-    def _load(self) -> None:
-        found = files.read(_policy_files(self._path, self._settings))
-        loaded = self._loaded = files.load(found, self._settings, self._loaded)
+    async def _load(self) -> None:
+        """In a thread, so that checks go on being answered."""
+        loaded = self._loaded = await asyncio.to_thread(self._read)
         for problem in loaded.problems:
             _log.error("a rule is not enforced as written", problem=problem)
-        self._sources.keep(accepts(loaded.policy))
+        self._sources.keep(accepts(loaded))
         self._service.policy = loaded.policy
         rules = sum(len(host.rules) for host in loaded.policy.hosts.values())
         self._telemetry.rules(rules)
         self._telemetry.problems(len(loaded.problems))
         _log.info("policy loaded", hosts=len(loaded.policy.hosts), rules=rules)
+
+    def _read(self) -> Loaded:
+        return files.load(files.read(_policy_files(self._path, self._settings)), self._settings, self._loaded)
 
     async def _warm(self) -> None:
         """Ask every source once, so that the first callers need not wait; one that fails holds up nobody."""
@@ -120,14 +123,21 @@ class Replica:
             _log.warning("a source did not answer", source=name, error=text)
 
 
-def accepts(policy: Policy) -> list[Jwt]:
-    """Everyone whom some rule accepts."""
+def accepts(loaded: Loaded) -> list[Jwt]:
+    """Everyone whom some rule accepts that the authorizer may be asked about; the mesh decides the others."""
+    elsewhere = {
+        f"{apirule.key}/{index}"
+        for _, apirule in loaded.rules
+        for index, rule in enumerate(apirule.spec.rules)
+        if apirule.spec.enforcement == "Workload" and rule.jwt
+    }
     return [
         accept
-        for host in policy.hosts.values()
+        for host in loaded.policy.hosts.values()
         for rule in host.rules
         for check in rule.checks
         for accept in check.authorizer.accept
+        if rule.name not in elsewhere
     ]
 
 

@@ -17,7 +17,8 @@ from authz.server import ext_authz_pb2 as pb
 # google.rpc.Code: what Envoy looks at first. Only OK passes.
 _OK, _PERMISSION_DENIED = 0, 7
 
-ALLOWANCES_MAX = 4_096  # encoded answers kept, of some 300 bytes; one for each caller seen lately
+ALLOWANCES_MAX = 4_096  # encoded answers kept, one for each caller seen lately
+ALLOWANCE_MAX_LENGTH = 1_024  # of the values in one that is kept: at most some 10 MB together
 
 _RETRY_AFTER_S = "1"  # keys are asked for again within seconds
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
@@ -43,17 +44,22 @@ def encode(decision: Decision, request_id: str) -> bytes:
 
 def allowed(allow: Allow) -> bytes:
     """Status OK with an OkHttpResponse: each header overwrites what the client sent."""
-    return _allowed(tuple(allow.headers.items()), allow.remove)
+    headers = tuple(allow.headers.items())
+    if sum(len(value) for _, value in headers) > ALLOWANCE_MAX_LENGTH:
+        return _encoded(headers, allow.remove)
+    return _remembered(headers, allow.remove)
 
 
-@lru_cache(ALLOWANCES_MAX)
-def _allowed(headers: tuple[tuple[str, str], ...], remove: tuple[str, ...]) -> bytes:
+def _encoded(headers: tuple[tuple[str, str], ...], remove: tuple[str, ...]) -> bytes:
     """Envoy up to 1.40 reads `append`, later ones `append_action`; both are set, so that both overwrite."""
     response = pb.CheckResponse(status=pb.Status(code=_OK), ok=pb.Ok(headers_to_remove=remove))
     for name, value in headers:
         option = response.ok.headers.add(append_action=pb.OVERWRITE_IF_EXISTS_OR_ADD)
         option.header.key, option.header.value, option.append.value = name, value, False
     return response.SerializeToString()
+
+
+_remembered = lru_cache(ALLOWANCES_MAX)(_encoded)
 
 
 def denied(deny: Deny, request_id: str = "") -> bytes:

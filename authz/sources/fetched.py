@@ -17,6 +17,7 @@ Clock = Callable[[], float]  # monotonic seconds
 
 
 REFRESH_BEFORE_S = 60.0  # a slow provider has time for several tries
+_BUG = "the answer could not be used"  # our fault, and no reason to forget what is held
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,12 @@ class Fetched(Generic[T]):
         if task is None:
             return False
         await asyncio.wait([task])  # unlike awaiting the task, being cancelled here does not cancel it
-        return not task.cancelled() and task.result()
+        if task.cancelled():
+            return False
+        if bug := task.exception():
+            self.error = f"{self.error}: {type(bug).__name__}"
+            return False
+        return task.result()
 
     def cancel(self) -> None:
         """Ask no more. Those who wait get what is left: the old value or Unavailable."""
@@ -115,13 +121,20 @@ class Fetched(Generic[T]):
 
     async def _ask(self) -> bool:
         began = self._clock()
+        fault = _BUG
         try:
             self._keep(await self._fetch(), began)
+            fault = ""
         except Unavailable as error:
-            self._fail(str(error))
+            fault = str(error)
+        except asyncio.CancelledError:
+            fault = ""
+            raise
         finally:
             self._asked_at = self._clock()
-        return not self.error
+            if fault:
+                self._fail(fault)
+        return not fault
 
     def _keep(self, value: T, began: float) -> None:
         if value != self._value:

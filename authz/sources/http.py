@@ -60,7 +60,7 @@ class Client:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._follow(target, headers)
-        except (TimeoutError, httpx.HTTPError, ValueError) as error:
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             raise Unavailable(f"GET {shown(target)}: {_text(error)}") from error
 
     async def close(self) -> None:
@@ -114,7 +114,7 @@ def _parse(text: str) -> httpx.URL:
     """An absolute URL. Raises Unavailable, which does not repeat the text: it may hold a password."""
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise Unavailable("GET: not a URL") from error
     if not url.host or (url.port or 443) > 65_535:
         raise Unavailable("GET: not a URL with a host and a port that exist")

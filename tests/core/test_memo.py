@@ -25,3 +25,12 @@ def test_what_is_asked_for_outlives_what_is_not():
         memo.put(str(number).encode(), number)
         assert memo.get(b"used") == 1
     assert memo.get(b"unused") is None
+
+
+def test_what_is_heavy_takes_the_place_of_much_that_is_light():
+    memo = Memo[int](100)
+    memo.put(b"too heavy", 0, 51)
+    for number in range(1000):
+        memo.put(str(number).encode(), number, 25)
+        assert len(memo) <= 4
+    assert (memo.get(b"too heavy"), memo.get(b"999")) == (None, 999)

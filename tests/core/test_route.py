@@ -54,6 +54,7 @@ POLICY = Policy({host.name: host for host in (SHOP, SOME, DEEP)})
         ("GET", "a" * 300 + ".example.com", "/", Reason.REQUEST_INVALID),
         ("", "shop.example.com", "/", Reason.REQUEST_INVALID),
         ("GET", "shop.example.com", "", Reason.REQUEST_INVALID),
+        ("GET", "shop.example.com", "/" + "a" * 8_192, Reason.REQUEST_INVALID),
         ("OPTIONS", "shop.example.com", "*", Reason.REQUEST_INVALID),
     ],
 )

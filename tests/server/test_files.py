@@ -108,6 +108,32 @@ def test_two_rules_for_one_host_are_reported_and_one_has_it(tmp_path):
     assert [problem for problem in loaded.problems if "occupied by APIRule apps/one" in problem]
 
 
+def test_a_second_document_of_one_name_is_reported_and_not_taken(tmp_path):
+    write(tmp_path / "a.yaml", apirule(extAuth={"authorizers": ["nobody"]}))
+    write(tmp_path / "b.yaml", apirule(host="other.example.com"))
+    loaded = load(tmp_path)
+    (problem,) = loaded.problems
+    assert problem == f"{tmp_path}/b.yaml: metadata: apps/shop stands in {tmp_path}/a.yaml too"
+    assert list(loaded.policy.hosts) == ["shop.example.com"]
+    assert loaded.policy.hosts["shop.example.com"].rules[0].checks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x]\nkind: *a",
+        "a: 2024-99-99",
+        "[" * 3_000,
+        "kind: [APIRule]",
+        "kind: APIRule\nmetadata: {name: [a]}",
+    ],
+)
+def test_no_document_takes_the_others_with_it(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    write(tmp_path / "b.yaml", apirule())
+    assert list(load(tmp_path).policy.hosts) == ["shop.example.com"]
+
+
 def test_a_short_host_without_its_gateway_is_reported(tmp_path):
     write(tmp_path / "a.yaml", apirule(host="shop"))
     loaded = load(tmp_path)

@@ -192,6 +192,17 @@ async def test_a_cancelled_call_is_a_refusal():
     assert outcome(await call) == (503, "INTERNAL_ERROR")
 
 
+async def test_an_answer_is_given_though_nobody_can_be_told_of_it():
+    class Broken(Telemetry):
+        def record(self, *_: Any) -> None:
+            raise BrokenPipeError
+
+    line = service()
+    line._telemetry = Broken("all")
+    assert outcome(await line.rpc(ask("/public/x"))) == (200, "")
+    assert outcome(await line.rpc(b"\xff")) == (503, "INTERNAL_ERROR")
+
+
 async def test_only_what_is_verified_is_remembered():
     line = service()
     for number in range(50):

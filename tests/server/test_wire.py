@@ -90,6 +90,13 @@ def test_an_allowance_overwrites_and_removes():
     assert response.ok_response.headers_to_remove == ["x-auth-email"]
 
 
+def test_long_values_arrive_whole():
+    allow = Allow(Reason.AUTHORIZED, RULE, {"x-auth-groups": "g," * 2_000})
+    response = CheckResponse.parse(wire.allowed(allow))
+    assert response.ok_response is not None
+    assert response.ok_response.headers[0].header == HeaderValue("x-auth-groups", "g," * 2_000)
+
+
 @pytest.mark.parametrize("reason", [reason for reason in Reason if not reason.allows])
 def test_every_refusal_is_a_refusal(reason):
     response = CheckResponse.parse(wire.encode(Deny(reason, RULE, ("read",)), "r-1"))

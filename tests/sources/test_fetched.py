@@ -152,3 +152,11 @@ async def test_closing_before_the_first_call_is_no_fault(origin, clock):
 
 async def test_before_the_first_answer_the_age_is_infinite(fetched):
     assert (fetched.age_s, fetched.failing, fetched.error) == (float("inf"), False, "not asked yet")
+
+
+async def test_a_bug_in_fetching_is_a_failure_like_others_and_the_old_value_serves_on(fetched, origin, clock):
+    assert await fetched.get() == "one"
+    origin.error = KeyError("bug")
+    clock.advance(fetched._settings.ttl_s + 1)
+    assert await fetched.get() == "one"
+    assert fetched.error == "the answer could not be used: KeyError"

@@ -93,6 +93,12 @@ async def test_every_other_answer_is_one_error_that_names_the_url(answer, text):
     assert len(message) < 300
 
 
+@pytest.mark.parametrize("location", ["javascript:1", "https://[", "//:99999", "https://a:b/"])
+async def test_a_redirect_to_nowhere_is_one_error_too(location):
+    asking, _ = client(redirect(location))
+    assert f"GET {URL}: " in await failure(asking)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_within_the_origin_is_followed(status):
     asking, requests = client(redirect("/a/../b?c", status), httpx.Response(200, content=b"{}"))
