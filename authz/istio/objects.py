@@ -6,10 +6,10 @@ What else they hold is theirs; one that can not be read is left out, with a prob
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from authz import documents
 from authz.istio import wording
 from authz.istio.problem import Problem
 from authz.istio.schema import Many
@@ -27,9 +27,12 @@ def _loaded(text: object) -> object:
     if not isinstance(text, str):
         raise ValueError("must be text that holds YAML")  # noqa: TRY004 - pydantic's one error
     try:
-        return yaml.safe_load(text) or {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a 13th month
-        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from error
+        found = documents.read(text)
+    except documents.Malformed as error:
+        raise ValueError(f"is not YAML: {error}") from error
+    if len(found) > 1:
+        raise ValueError("must be a single YAML document")
+    return (found and found[0]) or {}
 
 
 class _Part(BaseModel):
@@ -109,9 +112,9 @@ def is_mesh(document: Document) -> bool:
     return _title(document) == "ConfigMap istio-system/istio"
 
 
-def read(model: type[Found], documents: Iterable[Document], problems: list[Problem]) -> Iterator[Found]:
+def read(model: type[Found], among: Iterable[Document], problems: list[Problem]) -> Iterator[Found]:
     """Those of the model's kind that can be read; adds what is wrong with the others."""
-    for document in documents:
+    for document in among:
         if _type(document) == model.type:
             try:
                 yield model.model_validate(document)
