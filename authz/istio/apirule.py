@@ -23,7 +23,7 @@ _PREFLIGHT = (
 )
 
 _Numbered = tuple[int, Rule]
-_Known = dict[tuple[str, str], object]  # an issuer and its keys, to where its tokens are looked for
+_Known = dict[str, object]  # an issuer, to its keys and where its tokens are looked for
 
 
 class APIRule(Model):
@@ -112,12 +112,11 @@ def _conflicts(index: int, rule: Rule, before: Sequence[_Numbered]) -> Iterator[
 
 
 def _contradictions(index: int, rule: Rule, known: _Known) -> Iterator[Problem]:
-    """One issuer's tokens are looked for in one place, or Istio would take any of them."""
-    field = "jwt" if rule.jwt else "extAuth.restrictions"
+    """An issuer has one set of keys and one place for its tokens, or Istio would take any of them."""
     for position, issuer in enumerate(rule.authentications):
-        if known.setdefault(issuer.keys, issuer.source) != issuer.source:
+        if known.setdefault(issuer.issuer, issuer.terms) != issuer.terms:
             message = "multiple jwt configurations that differ for the same issuer"
-            yield _problem(index, f"{field}.authentications[{position}]", message)
+            yield _problem(index, f"{rule.tokens_field}.authentications[{position}]", message)
 
 
 def _serviceless(spec: Spec, rules: Iterable[_Numbered]) -> Iterator[Problem]:

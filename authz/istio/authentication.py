@@ -22,7 +22,7 @@ _SPACE_DELIMITED = ("scp", "scopes")
 def build(placed: Placement, workload: Workload) -> list[dict[str, Any]]:
     """One with every issuer that rules of this workload name, or none."""
     rules = [placed.spec.rules[index] for index in workload.rules]
-    accepted = {issuer.keys: issuer for rule in rules for issuer in rule.authentications}
+    accepted = {issuer.issuer: issuer for rule in rules for issuer in rule.authentications}
     if not accepted:
         return []
     metadata = names.metadata(placed.apirule, "jwt", workload.namespace, workload.service)

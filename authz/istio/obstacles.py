@@ -3,7 +3,7 @@
 Nothing is emitted while there is one, for half a guard is none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 from authz.istio import hosts, placement
@@ -17,18 +17,21 @@ _SHORT_HOST = (
 )
 _NO_SELECTOR = "Target service label selectors are not defined"
 _ONE_PROVIDER = "Istio allows one extension provider per workload, and {} has {} already"
+_ONE_ISSUER = "{} has tokens of {} verified by APIRule {}, with other keys or from another place"
 _NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
 _NO_PROVIDER = (
     'The mesh has no extension provider "{}": add it under extensionProviders in ConfigMap '
     "istio-system/istio, as config/samples/cluster.yaml shows"
 )
 
+_Known = dict[tuple[placement.Pods, str], tuple[object, str]]  # to the issuer's terms, and whose they are
+
 
 def problems(apirule: APIRule, cluster: Cluster) -> list[Problem]:
     """Everything in the way, in the order of the document; of very many, the first."""
     checks = _gateway, of_hosts, _services, _authorizers, _own_provider
     found = [*islice(chain.from_iterable(check(apirule, cluster) for check in checks), PROBLEMS_MAX)]
-    return list(dict.fromkeys(found or _crowded(apirule, cluster)))
+    return list(dict.fromkeys(found or chain(_crowded(apirule, cluster), _contested(apirule, cluster))))
 
 
 def of_hosts(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
@@ -97,19 +100,47 @@ def _own_provider(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
 
 def _crowded(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     """Istio denies everything where two providers guard one workload, whoever asked for them."""
-    taken = _taken_by_seniors(apirule, cluster)
-    for workload, index, provider in placement.guards(apirule, cluster):
+    own = list(placement.guards(apirule, cluster))
+    taken = _taken(_seniors(apirule, cluster), cluster) if own else {}
+    for workload, index, provider in own:
         first = taken.setdefault(workload.pods, provider)
         if provider != first:
             path = f"spec.rules[{index}].extAuth.authorizers"
             yield Problem(path, _ONE_PROVIDER.format(workload.service, first))
 
 
-def _taken_by_seniors(apirule: APIRule, cluster: Cluster) -> dict[placement.Pods, str]:
-    others = (owner for owner in cluster.owners.values() if owner.key != apirule.key)
-    seniors = [other for other in others if other.seniority < apirule.seniority]
-    return {
+def _taken(seniors: Sequence[APIRule], cluster: Cluster) -> dict[placement.Pods, str]:
+    return {  # the first of them has the last word
         workload.pods: provider
-        for senior in seniors
+        for senior in reversed(seniors)
         for workload, _, provider in placement.guards(senior, cluster)
     }
+
+
+def _contested(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """Istio takes a token that any of the workload's jwksUris verifies: the first one named is kept.
+
+    Workloads are told apart by their selectors as written; that two of them share pods is not seen.
+    """
+    own = list(placement.issuers(apirule, cluster))
+    known = _known(_seniors(apirule, cluster), cluster) if own else {}
+    for workload, index, position, issuer in own:
+        terms, senior = known.get((workload.pods, issuer.issuer), (issuer.terms, ""))
+        if issuer.terms != terms:
+            field = f"{apirule.spec.rules[index].tokens_field}.authentications[{position}]"
+            message = _ONE_ISSUER.format(workload.service, issuer.issuer, senior)
+            yield Problem(f"spec.rules[{index}].{field}", message)
+
+
+def _known(seniors: Iterable[APIRule], cluster: Cluster) -> _Known:
+    known: _Known = {}
+    for senior in seniors:
+        for workload, _, _, issuer in placement.issuers(senior, cluster):
+            known.setdefault((workload.pods, issuer.issuer), (issuer.terms, senior.key))
+    return known
+
+
+def _seniors(apirule: APIRule, cluster: Cluster) -> list[APIRule]:
+    """The first of them first: who comes later is refused what contradicts it."""
+    own, others = apirule.seniority, {owner.seniority: owner for owner in cluster.owners.values()}
+    return [others[each] for each in sorted(others) if each < own]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from authz.istio import hosts
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
-from authz.istio.schema import Rule, Service, Spec
+from authz.istio.schema import Authentication, Rule, Service, Spec
 
 Pods = tuple[str, frozenset[tuple[str, str]]]
 
@@ -103,3 +103,14 @@ def guards(apirule: APIRule, cluster: Cluster) -> Iterator[tuple[Workload, int, 
         for index in workload.rules:
             for provider in providers(rules[index], cluster):
                 yield workload, index, provider
+
+
+def issuers(apirule: APIRule, cluster: Cluster) -> Iterator[tuple[Workload, int, int, Authentication]]:
+    """Each issuer that a workload's sidecar verifies tokens of: rule and position. As with `guards`."""
+    rules = apirule.spec.rules
+    if apirule.spec.enforcement == "Gateway" or not any(rule.authentications for rule in rules):
+        return
+    for workload in workloads(apirule, cluster):
+        for index in workload.rules:
+            for position, issuer in enumerate(rules[index].authentications):
+                yield workload, index, position, issuer

@@ -68,14 +68,9 @@ class Authentication(Model):
     from_params: Annotated[Many[Text], AfterValidator(syntax.at_most_one("fromParams"))] = ()
 
     @property
-    def keys(self) -> tuple[str, str]:
-        """Whose tokens, and what verifies them."""
-        return self.issuer, self.jwks_uri
-
-    @property
-    def source(self) -> tuple[tuple[FromHeader, ...], tuple[str, ...]]:
-        """Where the token is looked for."""
-        return self.from_headers, self.from_params
+    def terms(self) -> tuple[str, tuple[FromHeader, ...], tuple[str, ...]]:
+        """What verifies its tokens, and where they are looked for: Istio takes all that anyone names."""
+        return self.jwks_uri, self.from_headers, self.from_params
 
 
 class Authorization(Model):
@@ -146,6 +141,11 @@ class Rule(Model):
     def tokens(self) -> JwtConfig | None:
         """What the rule asks of a token, as its only check or on top of an authorizer."""
         return self.ext_auth.restrictions if self.ext_auth else self.jwt
+
+    @property
+    def tokens_field(self) -> str:
+        """Where `tokens` are written."""
+        return "extAuth.restrictions" if self.ext_auth else "jwt"
 
     @property
     def authentications(self) -> tuple[Authentication, ...]:
