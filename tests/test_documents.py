@@ -20,6 +20,7 @@ def test_documents_are_read():
         (BOMB, "line 2, column 8: aliases are not supported"),
         ("[" * 5_000, "line 1, column 51: nested deeper than 50 levels"),
         ("a: " * 60 + "1", "line 1, column 5: "),
+        ("a: 1\nb: {c: 1, c: 2}", "line 2, column 11: c stands here twice"),
         ("a: 2024-99-99", "a value can not be read: "),
         ("a: " + "9" * 5_000, "a value can not be read: "),
         ("!!int 'abc'", "a value can not be read: "),

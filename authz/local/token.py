@@ -33,6 +33,7 @@ def mint(
     url = f"http://{LOOPBACK}:{Ports().moved(port_offset).idp}"
     try:
         answer = httpx.post(f"{url}/dev/token", json=claims, timeout=TIMEOUT_S, trust_env=False)
-    except httpx.TransportError as error:
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
         raise Absent(f"no identity provider at {url}: start `authz up` first") from error
-    return str(answer.raise_for_status().json()["access_token"])
+    return str(answer.json()["access_token"])

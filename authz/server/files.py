@@ -112,6 +112,7 @@ def load(files: Read, settings: Config | None = None, last: Loaded | None = None
     authorizers = authorizers_of(settings)
     rules = (*_rules(files.documents, problems, last), *_rules_of(files.broken, last))
     around = _cluster(files.documents, settings, authorizers, problems)
+    rules = tuple(_holding(rules, around, last, problems))
     problems += [f"{file}: {problem}" for file, rule in rules for problem in _host_problems(rule, around)]
     enforced = policy.build([rule for _, rule in rules], authorizers, around)
     return Loaded(settings, rules, around, enforced, tuple(dict.fromkeys(problems)))
@@ -180,6 +181,24 @@ def _cluster(
     around, found = cluster.parse(bodies, authorizers, headers, mesh)
     problems += map(str, found)
     return around
+
+
+def _holding(
+    rules: Iterable[tuple[str, APIRule]], around: Cluster, last: Loaded | None, problems: list[str]
+) -> Iterable[tuple[str, APIRule]]:
+    """Who serves a host goes on serving it: a newcomer that claims it too is not taken."""
+    rules = list(rules)
+    claims = {rule.key: set(hosts.full(rule, around.gateways)) for _, rule in rules}
+    held = hosts.owners([rule for _, rule in last.rules], last.cluster.gateways) if last else {}
+    for file, rule in rules:
+        taken = [
+            host
+            for host in claims[rule.key]
+            if host in held and held[host].key != rule.key and host in claims.get(held[host].key, ())
+        ]
+        problems += [f"{file}: spec.hosts: Host {host} is served by {held[host].key}" for host in taken]
+        if not taken:
+            yield file, rule
 
 
 def _host_problems(rule: APIRule, around: Cluster) -> Iterable[Problem]:

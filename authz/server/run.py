@@ -41,8 +41,9 @@ async def _run(path: Path, settings: Config, worker: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if worker:
-        await _stop_with_parent(stop)
+        parent, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _Parent(stop), sys.stdin)
         await Replica(path, settings, f"unix:{worker}").run(stop, reuse_port=True)
+        parent.close()
     elif settings.workers == 1:
         await Replica(path, settings, settings.listen.admin).run(stop)
     else:
@@ -59,9 +60,11 @@ async def _supervise(path: Path, settings: Config, stop: asyncio.Event) -> None:
     await page.stop()
 
 
-async def _stop_with_parent(stop: asyncio.Event) -> None:
+class _Parent(asyncio.Protocol):
     """Standard input is a pipe from the parent that nobody writes to: its end is the parent's."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    loop.create_task(reader.read()).add_done_callback(lambda _: stop.set())
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._stop.set()

@@ -134,6 +134,19 @@ def test_no_document_takes_the_others_with_it(tmp_path, text):
     assert list(load(tmp_path).policy.hosts) == ["shop.example.com"]
 
 
+def test_who_serves_a_host_goes_on_serving_it(tmp_path):
+    write(tmp_path / "shop.yaml", apirule("shop", extAuth={"authorizers": ["nobody"]}))
+    good = load(tmp_path)
+    intruder = apirule("aaa")
+    intruder["metadata"] = {"name": "aaa", "namespace": "aaa", "creationTimestamp": "2001-01-01T00:00:00Z"}
+    write(tmp_path / "aaa.yaml", intruder)
+    after = load(tmp_path, good)
+    assert after.policy.hosts == good.policy.hosts
+    assert f"{tmp_path}/aaa.yaml: spec.hosts: Host shop.example.com is served by apps/shop" in after.problems
+    (tmp_path / "shop.yaml").unlink()
+    assert load(tmp_path, after).policy.hosts["shop.example.com"].rules[0].name == "aaa/aaa/0"
+
+
 def test_a_short_host_without_its_gateway_is_reported(tmp_path):
     write(tmp_path / "a.yaml", apirule(host="shop"))
     loaded = load(tmp_path)

@@ -250,5 +250,5 @@ async def test_a_server_that_drains_under_load_fails_no_call():
         await successor.start()
         await asyncio.sleep(0.3)
         stopped.set()
-        assert sum(await asyncio.gather(*callers)) > 100
+        assert all(await asyncio.gather(*callers)), "each was answered before, during or after"
     await successor.stop()
