@@ -29,6 +29,9 @@ Seconds = Annotated[int, Field(ge=1, le=3900)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 Value = Annotated[str, StringConstraints(max_length=syntax.TEXT_MAX_LENGTH)]
 Header = Annotated[Value, AfterValidator(syntax.header)]
+RequestHeader = Annotated[Value, AfterValidator(syntax.request_header)]
+Sendable = Annotated[Value, AfterValidator(syntax.sendable)]
+CookieValue = Annotated[Value, AfterValidator(syntax.cookie_value)]
 Origin = Annotated[dict[Literal["exact", "prefix", "regex"], Value], AfterValidator(syntax.origin)]
 
 # How many of a kind: every number multiplies the work of translating and the size of the policies.
@@ -110,8 +113,8 @@ class ExtAuth(Model):
 class Request(Model):
     """What is added to the request on its way to the service."""
 
-    headers: Annotated[dict[Header, Value], _some] = {}
-    cookies: Annotated[dict[Header, Value], _some] = {}
+    headers: Annotated[dict[RequestHeader, Sendable], _some] = {}
+    cookies: Annotated[dict[Header, CookieValue], _some] = {}
 
 
 class Rule(Model):
