@@ -6,7 +6,7 @@ Nothing is emitted while there is one, for half a guard is none.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from authz.istio import hosts, placement
+from authz.istio import headers, hosts, placement
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.problem import PROBLEMS_MAX, Problem, did_you_mean
@@ -19,6 +19,7 @@ _NO_SELECTOR = "Target service label selectors are not defined"
 _ONE_PROVIDER = "Istio allows one extension provider per workload, and {} has {} already"
 _ONE_ISSUER = "{} has tokens of {} verified by APIRule {}, with other keys or from another place"
 _NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
+_IDENTITY = "may not be set by an APIRule: it tells the workload who the caller is"
 _NO_PROVIDER = (
     'The mesh has no extension provider "{}": add it under extensionProviders in ConfigMap '
     "istio-system/istio, as config/samples/cluster.yaml shows"
@@ -29,7 +30,7 @@ _Known = dict[tuple[placement.Pods, str], tuple[object, str]]  # to the issuer's
 
 def problems(apirule: APIRule, cluster: Cluster) -> list[Problem]:
     """Everything in the way, in the order of the document; of very many, the first."""
-    checks = _gateway, of_hosts, _services, _authorizers, _own_provider
+    checks = _gateway, of_hosts, _services, _authorizers, _identities, _own_provider
     found = [*islice(chain.from_iterable(check(apirule, cluster) for check in checks), PROBLEMS_MAX)]
     return list(dict.fromkeys(found or chain(_crowded(apirule, cluster), _contested(apirule, cluster))))
 
@@ -84,6 +85,15 @@ def _authorizers(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
                 yield Problem(path, f'Authorizer "{name}" not found{did_you_mean(name, known)}')
             elif name not in cluster.authorizers and apirule.spec.enforcement == "Gateway":
                 yield Problem(path, _NOT_OURS.format(name))
+
+
+def _identities(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """Workloads believe these headers, for only the authorizer sets them."""
+    known = set(map(headers.spelling, cluster.identity_headers))
+    for index, rule in enumerate(apirule.spec.rules):
+        for name in rule.request.headers:
+            if headers.spelling(name) in known:
+                yield Problem(f"spec.rules[{index}].request.headers.{name}", _IDENTITY)
 
 
 def _own_provider(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:

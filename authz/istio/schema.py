@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from authz.core.path import Path
-from authz.istio import syntax
+from authz.istio import headers, syntax
 
 T = TypeVar("T")
 
@@ -28,15 +28,17 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValid
 Seconds = Annotated[int, Field(ge=1, le=3900)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 Value = Annotated[str, StringConstraints(max_length=syntax.TEXT_MAX_LENGTH)]
-Header = Annotated[Value, AfterValidator(syntax.header)]
-RequestHeader = Annotated[Value, AfterValidator(syntax.request_header)]
-Sendable = Annotated[Value, AfterValidator(syntax.sendable)]
-CookieValue = Annotated[Value, AfterValidator(syntax.cookie_value)]
-Origin = Annotated[dict[Literal["exact", "prefix", "regex"], Value], AfterValidator(syntax.origin)]
+Header = Annotated[Value, AfterValidator(headers.name)]
+Added = Annotated[Value, AfterValidator(headers.added)]
+Sent = Annotated[str, AfterValidator(headers.text)]
+Octets = Annotated[str, AfterValidator(headers.octets)]
+Token = Annotated[Value, AfterValidator(headers.token)]
+Origin = Annotated[dict[Literal["exact", "prefix", "regex"], Value], AfterValidator(headers.origin)]
 
 # How many of a kind: every number multiplies the work of translating and the size of the policies.
 _few = BeforeValidator(syntax.at_most(10))  # ways to be authorized, and what each asks for
 _some = BeforeValidator(syntax.at_most(50))  # issuers, hosts, headers
+_together = AfterValidator(headers.cookies)
 _rules = BeforeValidator(syntax.at_most(syntax.RULES_MAX))
 
 
@@ -59,7 +61,7 @@ class FromHeader(Model):
     """A header that carries the token behind `prefix`."""
 
     name: Header
-    prefix: Value = ""
+    prefix: Annotated[Value, AfterValidator(headers.prefix)] = ""
 
 
 class Authentication(Model):
@@ -113,8 +115,8 @@ class ExtAuth(Model):
 class Request(Model):
     """What is added to the request on its way to the service."""
 
-    headers: Annotated[dict[RequestHeader, Sendable], _some] = {}
-    cookies: Annotated[dict[Header, CookieValue], _some] = {}
+    headers: Annotated[dict[Added, Sent], _some] = {}
+    cookies: Annotated[dict[Token, Octets], _some, _together] = {}
 
 
 class Rule(Model):
@@ -159,12 +161,12 @@ class Rule(Model):
 class CorsPolicy(Model):
     """Answers to browsers of other origins, given by the gateway."""
 
-    allow_headers: Annotated[Many[Value], _some] = ()
-    allow_methods: Annotated[Many[Value], _some] = ()
-    expose_headers: Annotated[Many[Value], _some] = ()
+    allow_headers: Annotated[Many[Token], _some] = ()
+    allow_methods: Annotated[Many[Token], _some] = ()
+    expose_headers: Annotated[Many[Token], _some] = ()
     allow_origins: Annotated[Many[Origin], _some] = ()
     allow_credentials: bool | None = None
-    max_age: Annotated[int, Field(ge=1)] | None = None
+    max_age: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
 
 class Spec(Model):

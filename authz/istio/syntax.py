@@ -1,4 +1,4 @@
-"""The single values of an APIRule, each checked by itself: hosts, paths, headers, issuers.
+"""The single values of an APIRule, each checked by itself: hosts, paths, issuers.
 
 Every function returns the value or raises ValueError with the text that its author will read.
 """
@@ -30,12 +30,6 @@ _name = re.compile(_LABEL).fullmatch
 _subdomain = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
 _gateway = re.compile(rf"{_LABEL}/{_LABEL}").fullmatch
 _fqdn = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)+[a-z0-9]{{2,63}}").fullmatch
-_sendable = re.compile(r"[\t -~]*").fullmatch  # RFC 9110 5.5
-_cookie_value = re.compile(r"[!#-+\--:<-\[\]-~]*").fullmatch
-_reserved = re.compile(
-    r"host|cookie|authorization|connection|content-length|transfer-encoding|te|upgrade|x-(?:auth|envoy|istio)-.*"
-).fullmatch
-_header = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 5.6.2
 _path = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9a-fA-F]{2})*|/\{\*{1,2}\})+|/\*").fullmatch
 _unreserved = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])").search
 
@@ -109,36 +103,6 @@ def external_gateway(_: object) -> NoReturn:
 def timestamp(value: object) -> object:
     """A YAML reader may have made a datetime of it."""
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
-
-
-def origin(value: dict[str, str]) -> dict[str, str]:
-    """One way to compare an origin."""
-    if len(value) != 1:
-        raise ValueError("must have exactly one of exact, prefix and regex")
-    return value
-
-
-def request_header(name: str) -> str:
-    """A header that an author may set: not one that routes, frames or authenticates the request."""
-    header(name)
-    if _reserved(name.lower().replace("_", "-")):
-        raise ValueError(f"the header {name} is not the author's to set")
-    return name
-
-
-def sendable(value: str) -> str:
-    """Visible ASCII, spaces and tabs: for any other Envoy refuses everybody's routes."""
-    return _must(_sendable, value, "must be visible ASCII, spaces and tabs")
-
-
-def cookie_value(value: str) -> str:
-    """RFC 6265 4.1.1: a semicolon would begin another cookie."""
-    return _must(_cookie_value, value, "must be visible ASCII without spaces, quotes, commas and semicolons")
-
-
-def header(value: str) -> str:
-    """RFC 9110 5.1, and 6265 4.1.1 for the name of a cookie."""
-    return _must(_header, value, "is not a name that a header or cookie can have")
 
 
 def path(value: object) -> Path:

@@ -10,6 +10,7 @@ from authz.core import path as paths
 from authz.core.path import Kind, Path
 from authz.core.reason import Reason
 from authz.istio import hosts, names, placement
+from authz.istio.headers import joined
 from authz.istio.placement import Placement
 from authz.istio.schema import CorsPolicy, Rule
 
@@ -107,9 +108,7 @@ def _request_headers(placed: Placement, rule: Rule) -> dict[str, Any]:
     forwarded = "%REQ(:AUTHORITY)%" if len(placed.hosts) > 1 or hosts.is_wildcard(host) else host
     headers: dict[str, Any] = {"set": {"x-forwarded-host": forwarded} | rule.request.headers}
     if rule.request.cookies:  # added, not set: the client's own cookies stay
-        headers["add"] = {
-            "cookie": "; ".join(f"{name}={value}" for name, value in sorted(rule.request.cookies.items()))
-        }
+        headers["add"] = {"cookie": joined(rule.request.cookies)}
     removed = _spellings(placed.cluster.identity_headers)
     return headers | ({"remove": removed} if removed and placed.spec.enforcement == "Workload" else {})
 
