@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from authz.core.path import Path
+from authz.core.path import Kind, Path
 from authz.istio import headers, syntax
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ Sent = Annotated[str, AfterValidator(headers.text)]
 Octets = Annotated[str, AfterValidator(headers.octets)]
 Token = Annotated[Value, AfterValidator(headers.token)]
 Origin = Annotated[dict[Literal["exact", "prefix", "regex"], Value], AfterValidator(headers.origin)]
+
+_WHOLE = Path(Kind.PREFIX, "/")  # every path of the host
 
 # How many of a kind: every number multiplies the work of translating and the size of the policies.
 _few = BeforeValidator(syntax.at_most(10))  # ways to be authorized, and what each asks for
@@ -184,9 +186,17 @@ class Spec(Model):
 
     @property
     def rejects_ambiguous(self) -> bool:
-        """Default: only if the rules do not all ask for the same access."""
-        mixed = any(rule.access != self.rules[0].access for rule in self.rules)
-        return self.ambiguous_paths == "Reject" or (self.ambiguous_paths is None and mixed)
+        """Default: unless whatever the workload may read into a path is open to the same callers.
+
+        That is where one service has the whole host, for every method that is listed, and all rules
+        ask for the same access.
+        """
+        if self.ambiguous_paths:
+            return self.ambiguous_paths == "Reject"
+        listed = {method for rule in self.rules for method in rule.methods}
+        whole = {method for rule in self.rules if rule.path == _WHOLE for method in rule.methods}
+        kinds = [(rule.access, rule.service or self.service) for rule in self.rules]
+        return whole != listed or kinds.count(kinds[0]) < len(kinds)
 
 
 class Metadata(BaseModel):
