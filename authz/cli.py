@@ -18,7 +18,7 @@ from authz import __version__
 
 if TYPE_CHECKING:
     from authz.istio.translate import Resource
-    from authz.server.files import Loaded
+    from authz.server.ruleset import Loaded
 
 _PATH = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -66,10 +66,10 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
     """
     import yaml
 
-    from authz.server import files as sources
+    from authz.server import ruleset
 
     loaded = _load((*files, *cluster), config_file)
-    resources, problems = sources.translate(loaded)
+    resources, problems = ruleset.translate(loaded)
     _fail_on((*loaded.problems, *problems))
     if target == "envoy":
         resources = _for_envoy(resources, loaded)
@@ -103,10 +103,9 @@ def explain(
     if not parts.netloc:
         raise click.BadParameter("a URL with scheme and host is expected", param_hint="--url")
     loaded = _load(files, config_file)
-    for problem in loaded.problems:
-        click.echo(problem, err=True)
     request = Request(method.upper(), parts.netloc, parts.path or "/", parts.query, _headers(headers))
     click.echo(why.render(asyncio.run(why.explain(loaded, request))))
+    _fail_on(loaded.problems)
 
 
 @main.command()
@@ -152,16 +151,18 @@ def config() -> None:
 def check(file: Path) -> None:
     """Report every mistake in FILE and in the rules it names."""
     from authz import config as settings
-    from authz.server import files as sources
+    from authz.server import files as yamls
+    from authz.server import ruleset, tls
 
     parsed, problems = settings.Config(), []
     try:
         parsed = settings.read(file)
     except settings.Invalid as invalid:
         problems += [f"{file}: {problem}" for problem in invalid.problems]
+    problems += [f"{file}: {problem}" for problem in tls.problems(parsed.listen.tls)]
     paths = [file.parent / name for name in parsed.policy.files]
     problems += [f"{file}: policy.files: {path} does not exist" for path in paths if not path.exists()]
-    loaded = sources.load(sources.read(path for path in paths if path.exists()), parsed)
+    loaded = ruleset.load(yamls.read(path for path in paths if path.exists()), parsed)
     _fail_on((*problems, *loaded.problems))
     click.echo(f"{file}: APIRules: {len(loaded.rules)}, authorizers: {len(parsed.authorizers)}, no mistakes")
 
@@ -187,13 +188,14 @@ def _for_envoy(resources: list[Resource], loaded: Loaded) -> list[Resource]:
 
 def _load(paths: Iterable[Path], config_file: Path | None) -> Loaded:
     from authz import config as settings
-    from authz.server import files as sources
+    from authz.server import files as yamls
+    from authz.server import ruleset
 
     try:
         given = settings.read(config_file) if config_file else None
     except settings.Invalid as invalid:
         _fail_on(f"{config_file}: {problem}" for problem in invalid.problems)
-    return sources.load(sources.read(paths), given)
+    return ruleset.load(yamls.read(paths), given)
 
 
 def _headers(lines: Iterable[str]) -> dict[str, str]:

@@ -126,6 +126,14 @@ def test_explain_wants_a_url_and_headers_with_a_colon(rule, arguments):
     assert run("explain", rule, *arguments).exit_code == 2
 
 
+def test_explain_ends_with_1_where_a_rule_has_mistakes(rule):
+    rule.write_text(BAD)
+    result = run("explain", rule, "--url", "http://shop.example.com/x")
+    assert result.exit_code == 1
+    assert "HOST_UNKNOWN" in result.stdout
+    assert "spec.rules[0].noAuth" in result.stderr
+
+
 def test_explain_never_prints_a_token(rule):
     result = run("explain", rule, "--url", "http://shop.example.com/x", "-H", "Authorization: Bearer s3cret")
     assert "s3cret" not in result.output
@@ -147,6 +155,7 @@ def test_config_check_reads_the_rules_too(tmp_path, rule):
         ("lisen: {}", "authz.yaml: lisen: unknown setting, did you mean listen?"),
         ("listen: {", "authz.yaml: line 1, column 10: "),
         ("policy: {files: [nowhere]}", "nowhere does not exist"),
+        ("transport: h2\nlisten: {tls: {certFile: /gone, keyFile: /gone}}", "listen.tls: /gone with /gone: "),
     ],
 )
 def test_config_check_reports_mistakes(tmp_path, text, expected):

@@ -23,7 +23,7 @@ from authz.local.idp.issuer import Issuer
 from authz.local.plan import Plan
 from authz.local.ports import LOOPBACK, Ports
 from authz.local.process import Process
-from authz.server import files
+from authz.server import ruleset
 from authz.server.admin import Server
 from authz.sources.http import Client
 
@@ -106,7 +106,7 @@ class Laptop:
         compiled = await self._compile(self.plan, self._places)
         await self._serve_workloads(self._places)
         await self._publish(compiled)
-        settings = str(self._directory / files.CONFIG_KEY)
+        settings = str(self._directory / ruleset.CONFIG_KEY)
         serve = [sys.executable, "-m", "authz", "serve", "--config", settings]
         self._authorizer = await self._run("authorizer", serve)
         gateway = await self._run_envoy("gateway", compiled, self.ports.gateway_admin)

@@ -16,8 +16,9 @@ from authz.local import envoy
 from authz.local.envoy import Address, Compiled, Gateway, Identity, Mesh, Provider, Workload
 from authz.local.failure import CannotRun
 from authz.local.ports import LOOPBACK, Ports
-from authz.server import files
-from authz.server.files import CONFIG_KEY, Document, Loaded, Read
+from authz.server import files, ruleset
+from authz.server.files import Document, Read
+from authz.server.ruleset import CONFIG_KEY, Loaded
 
 SIDECAR_PRINCIPAL = "cluster.local/ns/default/sa/workload"
 AUTHORIZER = "authz.authz-system.svc.cluster.local"
@@ -63,8 +64,8 @@ def make(found: Read, offset: int = 0) -> Plan:
     Raises CannotRun: a laptop runs what the files say, or it does not run.
     """
     moved = replace(found, documents=tuple(_moved(found.documents, offset)))
-    loaded = files.load(moved)
-    resources, unmet = files.translate(loaded)
+    loaded = ruleset.load(moved)
+    resources, unmet = ruleset.translate(loaded)
     if messages := (*loaded.problems, *unmet):
         raise CannotRun(messages)
     return Plan(moved.documents, loaded, tuple(resources))

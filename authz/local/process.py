@@ -68,6 +68,7 @@ class Process:
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """Ask it to end, and make it if it has not within `grace_s`."""
+        self._stopping = True
         if not self._ended:
             self._child.terminate()
             try:
@@ -87,7 +88,8 @@ class Process:
             line = raw.decode("utf-8", "replace").rstrip()
             self._lines.append(line)
             heard(line)
-        heard("has ended")
+        if not self._stopping:
+            heard("has ended")
 
 
 async def _line(output: asyncio.StreamReader) -> bytes:

@@ -18,7 +18,8 @@ from authz.local.lines import Story
 from authz.local.plan import Plan
 from authz.local.ports import LOOPBACK, Ports
 from authz.local.process import Process
-from authz.server import files, reload
+from authz.server import reload
+from authz.server.ruleset import Loaded
 
 SAMPLES = Path(__file__).parents[2] / "config" / "samples"
 
@@ -33,7 +34,7 @@ def run(sources: Sequence[Path], offset: int = 0) -> int:
     return 0
 
 
-def envoy_configuration(resources: Sequence[Resource], loaded: files.Loaded) -> list[dict[str, Any]]:
+def envoy_configuration(resources: Sequence[Resource], loaded: Loaded) -> list[dict[str, Any]]:
     """What the gateway and the sidecar would be told, each as one static configuration.
 
     Raises CannotRun for what they would not do as Istio does.

@@ -14,8 +14,8 @@ from authz.core.memo import Memo
 from authz.core.policy import Policy, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
-from authz.server.files import Loaded
 from authz.server.replica import accepts, sources_of
+from authz.server.ruleset import Loaded
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,9 +11,9 @@ import structlog
 from authz import __version__, config
 from authz.config import Config
 from authz.core.policy import Jwt
-from authz.server import admin, files, grpcio, reload
-from authz.server.files import Loaded
+from authz.server import admin, files, grpcio, reload, ruleset
 from authz.server.h2 import server as h2
+from authz.server.ruleset import Loaded
 from authz.server.service import Service
 from authz.server.telemetry import Telemetry
 from authz.server.tls import Certificates
@@ -30,7 +31,7 @@ class Replica:
 
     def __init__(self, path: Path, settings: Config, page: str) -> None:
         self._path = path
-        self._settings = settings
+        self._started = self._settings = settings
         self._client, self._sources = sources_of(settings)
         self._telemetry = Telemetry(settings.log.decisions)
         self._telemetry.watch(self._sources)
@@ -77,12 +78,7 @@ class Replica:
     def _loops(self) -> Iterator[Coroutine[None, None, None]]:
         yield reload.loop(self._paths, self._reload)
         if certificates := self._certificates:
-            yield reload.loop(lambda: certificates.files, self._reload_certificates)
-
-    async def _reload_certificates(self) -> None:
-        if self._certificates:
-            self._certificates.reload()  # what fails is logged by the loop, and the last good ones stay
-            _log.info("certificates loaded")
+            yield reload.loop(lambda: certificates.files, partial(_reload, certificates))
 
     def _paths(self) -> list[Path]:
         return [self._path, *_policy_files(self._path, self._settings)]
@@ -96,7 +92,7 @@ class Replica:
             self._telemetry.problems(len(problems))
             return
         for name in _FIXED:
-            if getattr(settings, name) != getattr(self._settings, name):
+            if getattr(settings, name) != getattr(self._started, name):
                 _log.warning("a change of this setting takes a restart", setting=name)
         self._settings = settings
         self._telemetry.decisions = settings.log.decisions
@@ -115,12 +111,23 @@ class Replica:
         _log.info("policy loaded", hosts=len(loaded.policy.hosts), rules=rules)
 
     def _read(self) -> Loaded:
-        return files.load(files.read(_policy_files(self._path, self._settings)), self._settings, self._loaded)
+        return ruleset.load(
+            files.read(_policy_files(self._path, self._settings)), self._settings, self._loaded
+        )
 
     async def _warm(self) -> None:
         """Ask every source once, so that the first callers need not wait; one that fails holds up nobody."""
         for name, text in await self._sources.warm():
             _log.warning("a source did not answer", source=name, error=text)
+
+
+async def _reload(certificates: Certificates) -> None:
+    try:
+        certificates.reload()
+    except OSError as error:
+        _log.error("the certificates keep their last good version", problem=str(error))
+    else:
+        _log.info("certificates loaded")
 
 
 def accepts(loaded: Loaded) -> list[Jwt]:

@@ -14,6 +14,7 @@ from authz.server import admin, workers
 from authz.server.h2.server import listen
 from authz.server.replica import Replica
 from authz.server.telemetry import configure_logging
+from authz.server.tls import Certificates
 
 _log = structlog.get_logger()
 
@@ -51,6 +52,8 @@ async def _run(path: Path, settings: Config, worker: Path | None) -> None:
 
 
 async def _supervise(path: Path, settings: Config, stop: asyncio.Event) -> None:
+    if settings.listen.tls:
+        Certificates(settings.listen.tls)  # a mistake ends it here, not one worker after the other
     listen(settings.listen.grpc, reuse_port=False).close()  # the workers could share it with a stranger
     crew = workers.Workers(settings.workers, workers.command(path))
     page = admin.Server(admin.app(crew.ready, crew.metrics), settings.listen.admin)

@@ -24,9 +24,7 @@ from authz.sources.registry import Sources
 NAME = "envoy.service.auth.v3.Authorization"
 METHOD = f"/{NAME}/Check"
 
-MEMO_LENGTH = (
-    16 << 20
-)  # of all remembered tokens together: 10,000 usual ones; claims take some 3 times as much
+MEMO_LENGTH = 16 << 20  # characters of all remembered tokens: 10,000 usual ones; claims take thrice that
 
 _log = structlog.get_logger()
 _UNKNOWN = Request("", "", "")

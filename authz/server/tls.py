@@ -40,15 +40,28 @@ class Certificates:
         handshake.context = self._newest
 
 
+def problems(settings: Tls | None) -> list[str]:
+    """What keeps the files from being used."""
+    try:
+        if settings:
+            Certificates(settings)
+    except OSError as error:
+        return [str(error)]
+    return []
+
+
 def _context(settings: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9113 9.2
     context.set_alpn_protocols(["h2"])
     try:
         context.load_cert_chain(settings.cert_file, settings.key_file)
-        if settings.client_ca_file:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(settings.client_ca_file)
     except OSError as error:  # ssl.SSLError is one
-        raise OSError(f"listen.tls: {settings.cert_file}, {settings.key_file}: {error}") from error
+        raise OSError(f"listen.tls: {settings.cert_file} with {settings.key_file}: {error}") from error
+    if settings.client_ca_file:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(settings.client_ca_file)
+        except OSError as error:
+            raise OSError(f"listen.tls.clientCaFile: {settings.client_ca_file}: {error}") from error
     return context

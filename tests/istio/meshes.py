@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import yaml
+
 from authz.config import Istio
 from authz.istio import cluster
 from authz.istio.cluster import Cluster, Settings
@@ -17,3 +19,19 @@ def known(
     found, problems = cluster.parse(documents, authorizers, headers, SETTINGS)
     assert problems == ()
     return found
+
+
+SHOP = known(
+    yaml.safe_load_all("""
+apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: shop}
+spec: {selector: {app: shop}}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: main, namespace: gateways}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 443}, hosts: ["*"]}]}
+"""),
+    ["ours"],
+)

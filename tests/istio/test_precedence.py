@@ -8,7 +8,6 @@ import re
 from string import ascii_letters, digits
 from typing import Any
 
-import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -17,26 +16,11 @@ from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 from authz.istio import apirule, policy, translate
 from authz.istio.problem import Invalid
-from tests.istio.meshes import known
+from tests.istio.meshes import SHOP as CLUSTER
 
 HOST = "shop.example.com"
 SEGMENT = set(ascii_letters + digits + "-._~%!$&'()*+,;:@=")  # what a wildcard of Envoy's takes
 METHODS = ["GET", "POST", "OPTIONS"]
-
-CLUSTER = known(
-    yaml.safe_load_all("""
-apiVersion: v1
-kind: Service
-metadata: {name: shop, namespace: shop}
-spec: {selector: {app: shop}}
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: main, namespace: gateways}
-spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 443}, hosts: ["*"]}]}
-"""),
-    ["ours"],
-)
 
 literals = st.sampled_from(["a", "b", "a.b", "a%20b", ""])
 segments = st.one_of(literals, literals, st.just("{*}"))

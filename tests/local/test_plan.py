@@ -11,7 +11,8 @@ from authz.local import plan
 from authz.local.failure import CannotRun
 from authz.local.ports import Ports
 from authz.local.up import SAMPLES
-from authz.server.files import CONFIG_KEY, Document, Read
+from authz.server.files import Document, Read
+from authz.server.ruleset import CONFIG_KEY
 
 SHOP, REPORTS = ("shop.default.svc.cluster.local", 80), ("reports.default.svc.cluster.local", 80)
 

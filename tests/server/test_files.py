@@ -1,11 +1,13 @@
 """Files in, policy out."""
 
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
-from authz.server import files
+from authz.server import files, ruleset
+from authz.server.ruleset import Loaded
 
 CONFIG = """
 authorizers:
@@ -40,8 +42,8 @@ def write(path: Path, *documents: object) -> Path:
     return path
 
 
-def load(folder: Path, last: files.Loaded | None = None) -> files.Loaded:
-    return files.load(files.read([folder]), last=last)
+def load(folder: Path, last: Loaded | None = None) -> Loaded:
+    return ruleset.load(files.read([folder]), last=last)
 
 
 def test_rules_and_configuration_are_found_in_a_folder(tmp_path):
@@ -147,6 +149,38 @@ def test_who_serves_a_host_goes_on_serving_it(tmp_path):
     assert load(tmp_path, after).policy.hosts["shop.example.com"].rules[0].name == "aaa/aaa/0"
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.yaml")
+    write(tmp_path / "b.yaml", apirule())
+    loaded = load(tmp_path)
+    assert loaded.problems == (f"{tmp_path}/a.yaml: can not be read: it is not a regular file",)
+    assert list(loaded.policy.hosts) == ["shop.example.com"]
+
+
+def test_a_folder_that_has_gone_keeps_its_last_good_rules(tmp_path):
+    (tmp_path / "rules").mkdir()
+    write(tmp_path / "rules" / "a.yaml", apirule())
+    good = load(tmp_path / "rules")
+    (tmp_path / "rules").rename(tmp_path / "elsewhere")
+    after = load(tmp_path / "rules", good)
+    assert after.policy.hosts == good.policy.hosts
+    assert "rules: can not be read: " in after.problems[0]
+
+
+@pytest.mark.parametrize("kind", ["ApiRule", "APIRules", None])
+def test_a_kind_that_is_misspelt_is_reported(tmp_path, kind):
+    write(tmp_path / "a.yaml", apirule() | {"kind": kind})
+    (problem,) = load(tmp_path).problems
+    assert problem == f"{tmp_path}/a.yaml: kind: {kind or 'it'} is not known, did you mean APIRule?"
+
+
+def test_the_innocent_is_not_blamed_for_a_host_that_another_claims(tmp_path):
+    write(tmp_path / "shop.yaml", apirule("shop"))
+    good = load(tmp_path)
+    write(tmp_path / "aaa.yaml", apirule("aaa"))
+    assert all("aaa.yaml" in problem for problem in load(tmp_path, good).problems)
+
+
 def test_a_short_host_without_its_gateway_is_reported(tmp_path):
     write(tmp_path / "a.yaml", apirule(host="shop"))
     loaded = load(tmp_path)
@@ -176,7 +210,7 @@ def test_a_broken_mesh_is_reported(tmp_path):
 
 def test_what_stands_in_the_way_of_translation_names_its_file(tmp_path):
     write(tmp_path / "a.yaml", apirule())
-    resources, problems = files.translate(load(tmp_path))
+    resources, problems = ruleset.translate(load(tmp_path))
     assert resources == []
     assert f"{tmp_path}/a.yaml: spec.service: Service apps/shop not found" in problems
 
@@ -196,6 +230,6 @@ def test_a_rule_becomes_its_resources(tmp_path):
         "spec": {"selector": {"app": "shop"}},
     }
     write(tmp_path / "a.yaml", apirule(), gateway, service)
-    resources, problems = files.translate(load(tmp_path))
+    resources, problems = ruleset.translate(load(tmp_path))
     assert problems == []
     assert [resource["kind"] for resource in resources] == ["AuthorizationPolicy", "VirtualService"]

@@ -11,6 +11,7 @@ import pytest
 
 from authz.config import Tls
 from authz.local import certs
+from authz.server import tls
 from authz.server.h2.server import Server
 from authz.server.tls import Certificates
 from tests.server.test_service import service as ready_service
@@ -109,6 +110,14 @@ async def test_certificates_that_can_not_be_read_leave_the_last_ones(folder):
         with pytest.raises(OSError, match=r"listen\.tls"):
             certificates.reload()
         assert await greeting(address, folder)
+
+
+def test_the_file_at_fault_is_named(folder):
+    (folder / "ca.pem").write_text("nonsense")
+    (problem,) = tls.problems(settings(folder, clientCaFile=folder / "ca.pem"))
+    assert problem.startswith(f"listen.tls.clientCaFile: {folder}/ca.pem: ")
+    assert tls.problems(settings(folder)) == []
+    assert tls.problems(None) == []
 
 
 def test_all_files_are_watched(folder):
