@@ -34,6 +34,7 @@ class Process:
         self.name = name
         self._child = child
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._stopping = False
         self._reading = asyncio.create_task(self._read(heard))
 
     @classmethod
