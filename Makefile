@@ -46,8 +46,12 @@ golden: $(READY) ## Write the expected translations anew; review their diff
 	GOLDEN=write $(BIN)/pytest -q tests/istio/test_golden.py
 
 .PHONY: bench
-bench: $(READY) ## What a decision costs, as a ratio to one RS256 verification
-	@$(BIN)/python -m benchmarks.decision
+bench: $(READY) ## Measure everything against its neighbours, write docs/benchmarks.md (10 minutes)
+	@$(BIN)/python -m benchmarks
+
+.PHONY: bench-quick
+bench-quick: $(READY) ## The essential ratios (1 minute)
+	@$(BIN)/python -m benchmarks --quick
 
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 
@@ -18,6 +17,7 @@ from benchmarks.cases import AGAIN, HALF, HOSTS, ONE, THROUGH_ENVOY, Bench, Case
 from benchmarks.load import Generators
 from benchmarks.measure import Plan
 from benchmarks.process import LOAD_CORE, on
+from benchmarks.results import Results, medians, others, rounded
 from benchmarks.servers import ENVOY, H2, HOSTS_OF, Place
 from benchmarks.workload import Requests
 
@@ -40,28 +40,27 @@ def main(quick: bool) -> None:
         raise click.ClickException(str(error)) from error
     for figure in figures.judge(results):
         click.echo(figure.line)
-    click.echo(f"others took {results['others']:.0%} of the machine meanwhile")
+    click.echo(f"others took {others(results):.0%} of the machine meanwhile")
     if not quick:
         report.write(results)
     click.echo(f"{time.monotonic() - began:.0f} s")
 
 
-def _results(plan: Plan) -> dict[str, Any]:
+def _results(plan: Plan) -> Results:
     if len(os.sched_getaffinity(0)) < CORES:
         raise OSError("two cores are needed: one for the server, one for the load")
     began, busy_s, ours_s = time.monotonic(), _busy_s(), sum(os.times()[:4])
     with on(LOAD_CORE), _bench(plan) as bench:
-        measured = measure.run(bench, plan, click.echo)
+        rounds = measure.run(bench, plan, click.echo)
+        paced = measure.run_paced(bench, plan, medians(rounds), click.echo)
         memory = {name: round(process.resident_mib) for name, process in bench.servers.processes.items()}
     others_s = _busy_s() - busy_s - (sum(os.times()[:4]) - ours_s)
     return {
         "machine": {"processor": _processor(), "python": platform.python_version()},
         "others": round(others_s / (time.monotonic() - began) / CORES, 2),
-        "rounds": plan.rounds,
-        "verification_us": round(measured.verification_us, 3),
-        "samples": measured.samples,
-        "paced": measured.paced,
         "memory_mib": memory,
+        "rounds": rounded(rounds),
+        "paced": rounded(paced),
     }
 
 

@@ -4,7 +4,6 @@ The first round warms up and is thrown away; of the others the median counts.
 """
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from benchmarks.cases import FIRST, Bench, Case
 from benchmarks.load import Load
 from benchmarks.process import SERVER_CORE, on
+from benchmarks.results import Round, Sample
 from benchmarks.servers import ENVOY
 
 WARM_UP_CALLS = 2_000
@@ -22,7 +22,6 @@ WARM_UP_S = 1
 VERIFICATIONS = 1_000  # before and after each sample: 50 ms, in which the machine does not change
 REFUSED_TOLERANCE = 0.02  # a load ends in the middle of its requests
 
-Sample = dict[str, float]
 Say = Callable[[str], None]
 
 
@@ -37,33 +36,35 @@ class Plan:
     seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Medians by the case's name, and µs of CPU for one raw RS256 verification in the same run.
+def run(bench: Bench, plan: Plan, say: Say) -> list[Round]:
+    """Every case once a round. Raises OSError if a server answers otherwise than it should.
 
     In a sample `cost` is the server's CPU for one request in verifications measured beside it: the speed
     of a machine that others use as well drifts by a third within minutes, and both drift alike.
     """
-
-    verification_us: float
-    samples: Mapping[str, Sample]
-    paced: Mapping[str, Sample]
-
-
-def run(bench: Bench, plan: Plan, say: Say) -> Measured:
-    """Everything. Raises OSError if a server answers otherwise than it should."""
     verify = _verification()
     counts = {case: _warmed(bench, case, plan, verify, say) for case in plan.cases}
-    rounds: list[dict[str, Sample]] = []
+    rounds = []
     for number in range(1, plan.rounds + 1):
         found = {}
         for case in plan.cases:
             sample = found[case.name] = _sample(bench, case, counts[case], plan.seconds, verify)
             say(f"round {number} of {plan.rounds}  {case.name:48} {_line(sample)}")
         rounds.append(found)
-    medians = {case.name: _medians([each[case.name] for each in rounds]) for case in plan.cases}
-    unit = statistics.median(sample["unit_us"] for sample in medians.values())
-    return Measured(unit, medians, _paced(bench, plan, medians, say))
+    return rounds
+
+
+def run_paced(bench: Bench, plan: Plan, reached: Mapping[str, Sample], say: Say) -> list[Round]:
+    """Latencies at half of the rate that each case reached."""
+    rounds = []
+    for number in range(1, plan.paced_rounds + 1):
+        found = {}
+        for case in plan.paced:
+            load = bench.paced(case, reached[case.name]["rate"] / 2, plan.seconds)
+            sample = found[case.name] = _latencies(load)
+            say(f"half load {number} of {plan.paced_rounds}  {case.name:46} {_quantiles(sample)}")
+        rounds.append(found)
+    return rounds
 
 
 def _warmed(bench: Bench, case: Case, plan: Plan, verify: Callable[[], float], say: Say) -> int:
@@ -91,31 +92,11 @@ def _sample(bench: Bench, case: Case, count: int, seconds: int, verify: Callable
     return sample
 
 
-def _paced(bench: Bench, plan: Plan, medians: Mapping[str, Sample], say: Say) -> dict[str, Sample]:
-    rounds: dict[str, list[Sample]] = {case.name: [] for case in plan.paced}
-    for number in range(1, plan.paced_rounds + 1):
-        for case in plan.paced:
-            rate = medians[case.name]["rate"] / 2
-            load = bench.paced(case, rate, plan.seconds)
-            sample = _latencies(load) | {"rate": rate, "reached": load.done / load.seconds}
-            rounds[case.name].append(sample)
-            say(f"half load {number} of {plan.paced_rounds}  {case.name:43} {_quantiles(sample)}")
-    return {name: _medians(samples) for name, samples in rounds.items()}
-
-
 def _latencies(load: Load) -> Sample:
     ordered = sorted(load.latencies_ms)
     shares = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999}
-    return {name: ordered[math.ceil(share * len(ordered)) - 1] for name, share in shares.items()}
-
-
-def _medians(samples: Sequence[Sample]) -> Sample:
-    """Of each number, and how far the costs lay apart."""
-    middle = {name: round(statistics.median(each[name] for each in samples), 3) for name in samples[0]}
-    costs = [each.get("cost", 0.0) for each in samples]
-    if any(costs):
-        middle["spread"] = round((max(costs) - min(costs)) / statistics.median(costs), 3)
-    return middle
+    found = {name: ordered[math.ceil(share * len(ordered)) - 1] for name, share in shares.items()}
+    return found | {"rate": load.done / load.seconds}
 
 
 def _as_expected(case: Case, load: Load) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks import figures
 from benchmarks.cases import GHZ, H2LOAD, HOSTS, THROUGH_ENVOY, WRK, Case
-from benchmarks.figures import Results
 from benchmarks.plots import Bar, bars
+from benchmarks.results import Results, medians, others, verification_us
 from benchmarks.servers import H2, H2_1_000, H2_10_000
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -37,7 +37,7 @@ def render(results: Results) -> dict[str, str]:
 
 def _page(results: Results) -> str:
     places = {
-        "FIGURES": _table(("figure", "goal", "measured", "", "ratio"), _figures(results)),
+        "FIGURES": _table(("figure", "goal", "measured", "", "measured / goal"), _figures(results)),
         "DIRECT": _table(_COST, _costs(results, (H2LOAD, WRK))),
         "GHZ": _table(_COST, _costs(results, (GHZ,))),
         "ENVOY": _table(_BEHIND, _behind(results)),
@@ -45,10 +45,10 @@ def _page(results: Results) -> str:
         "MEMORY": _table(
             ("process", "MiB"), [(name, f"{mib}") for name, mib in results["memory_mib"].items()]
         ),
-        "UNIT": f"{results['verification_us']:.1f}",
-        "ROUNDS": str(results["rounds"]),
+        "UNIT": f"{verification_us(results):.1f}",
+        "ROUNDS": str(len(results["rounds"])),
         "PROCESSOR": results["machine"]["processor"],
-        "OTHERS": f"{results['others'] * 100:.0f} %",
+        "OTHERS": f"{others(results) * 100:.0f} %",
         "PYTHON": results["machine"]["python"],
     }
     text = TEXT.read_text()
@@ -64,14 +64,13 @@ _TAIL = ("load", "asked", "p99 / p50", "p99.9 / p50", "aside: requests/s", "p50 
 
 def _figures(results: Results) -> Iterable[Sequence[str]]:
     for figure in figures.judge(results):
-        bound = "at most" if figure.at_most else "at least"
         verdict = "reached" if figure.reached else "**not reached**"
-        share = f"{figure.value / figure.goal:.2f} of the goal"
-        yield figure.text, f"{bound} {figure.goal:.3g}", f"{figure.value:.2f}", verdict, share
+        share = f"{figure.value / figure.goal:.2f}"
+        yield figure.text, figure.bound, f"{figure.value:.2f}", verdict, share
 
 
 def _costs(results: Results, by: Sequence[str]) -> Iterable[Sequence[str]]:
-    for load, asked, what, sample in _samples(results["samples"], by):
+    for load, asked, what, sample in _samples(medians(results["rounds"]), by):
         yield (
             load,
             asked,
@@ -84,16 +83,16 @@ def _costs(results: Results, by: Sequence[str]) -> Iterable[Sequence[str]]:
 
 
 def _behind(results: Results) -> Iterable[Sequence[str]]:
-    for _, asked, what, sample in _samples(results["samples"], (THROUGH_ENVOY,)):
+    for _, asked, what, sample in _samples(medians(results["rounds"]), (THROUGH_ENVOY,)):
         shown = (f"{sample['cost']:.2f}", f"{sample['cpu_us']:.1f}") if "cost" in sample else ("", "")
         yield asked, what, f"{sample['rate']:,.0f}", *shown, f"{sample['envoy_us']:.1f}"
 
 
 def _tails(results: Results) -> Iterable[Sequence[str]]:
-    for load, asked, _, sample in _samples(results["paced"], (GHZ, WRK, THROUGH_ENVOY)):
+    for load, asked, _, sample in _samples(medians(results["paced"]), (GHZ, WRK, THROUGH_ENVOY)):
         middle, tail, end = (sample[name] for name in ("p50_ms", "p99_ms", "p999_ms"))
         ratios = f"{tail / middle:.1f}", f"{end / middle:.1f}"
-        yield load, asked, *ratios, f"{sample['reached']:,.0f}", f"{middle:.2f}", f"{tail:.2f}", f"{end:.2f}"
+        yield load, asked, *ratios, f"{sample['rate']:,.0f}", f"{middle:.2f}", f"{tail:.2f}", f"{end:.2f}"
 
 
 def _samples(
@@ -117,7 +116,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _throughput(results: Results) -> str:
     rows = [
         Bar(asked, sample["rate"], f"{sample['rate']:,.0f}", asked == H2)
-        for _, asked, what, sample in _samples(results["samples"], (THROUGH_ENVOY,))
+        for _, asked, what, sample in _samples(medians(results["rounds"]), (THROUGH_ENVOY,))
         if what == "one token"
     ]
     return bars("Requests per second through one Envoy worker, one token", rows)
@@ -126,7 +125,7 @@ def _throughput(results: Results) -> str:
 def _latency(results: Results) -> str:
     rows = [
         Bar(f"{asked}, {name}", sample[key], f"{sample[key]:.2f} ms", asked == H2)
-        for _, asked, _, sample in _samples(results["paced"], (THROUGH_ENVOY,))
+        for _, asked, _, sample in _samples(medians(results["paced"]), (THROUGH_ENVOY,))
         for name, key in (("p50", "p50_ms"), ("p99", "p99_ms"), ("p99.9", "p999_ms"))
     ]
     return bars("Latency through Envoy at half of each one's maximal rate", rows)
@@ -138,7 +137,8 @@ def _hosts(results: Results) -> str:
         "1,000 hosts": Case(THROUGH_ENVOY, H2_1_000, HOSTS),
         "10,000 hosts": Case(THROUGH_ENVOY, H2_10_000, HOSTS),
     }
-    costs = {label: figures.cost(results, case) for label, case in cases.items()}
+    found = medians(results["rounds"])
+    costs = {label: found[case.name]["cost"] for label, case in cases.items()}
     return bars(
         "CPU per Check by number of hosts, in RS256 verifications",
         [Bar(n, c, f"{c:.2f}", ours=True) for n, c in costs.items()],
