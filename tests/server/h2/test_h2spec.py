@@ -9,7 +9,7 @@ import pytest
 from authz.server.h2.server import Server
 from tests import tools
 from tests.server.test_service import service
-from tests.server.test_transports import free_address
+from tests.server.transports import free_address
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from authz.server.h2.resumed import Resumed
 from authz.server.h2.server import Server
 from tests.server.h2 import wire
 from tests.server.h2.wire import Peer
-from tests.server.test_transports import free_address
+from tests.server.transports import free_address
 
 ECHO = b"echo"
 GREETING = PREFACE + wire.settings()

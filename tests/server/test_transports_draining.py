@@ -1,0 +1,55 @@
+"""Both transports when a connection or the server ends: what is in flight is answered first."""
+
+import asyncio
+
+import grpc
+
+from authz.server import service
+from authz.server.h2 import server as h2
+from tests.server.test_service import GOOD, ask, outcome
+from tests.server.test_service import service as ready_service
+from tests.server.transports import free_address
+
+
+async def test_a_call_in_flight_is_finished_before_the_server_stops(transport, slow):
+    where = free_address()
+    server = transport(slow.line, where)
+    await server.start()
+    async with grpc.aio.insecure_channel(where) as channel:
+        call = asyncio.ensure_future(channel.unary_unary(service.METHOD)(ask("/any", GOOD)))
+        await slow.asked.wait()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0.05)
+        slow.answer.set()
+        assert outcome(await call) == (200, "")
+        await stopping
+
+
+async def test_a_server_that_drains_under_load_fails_no_call():
+    """Calls go on while one server stops and another takes its place.
+
+    Of h2 alone: grpcio's server cancels calls that reach it while it stops.
+    """
+    where = free_address()
+    server = h2.Server(ready_service(), where)
+    await server.start()
+    options = (("grpc.initial_reconnect_backoff_ms", 20), ("grpc.min_reconnect_backoff_ms", 20))
+    stopped = asyncio.Event()
+
+    async def caller(channel: grpc.aio.Channel) -> int:
+        check, calls = channel.unary_unary(service.METHOD), 0
+        while not stopped.is_set():
+            assert outcome(await check(ask("/any", GOOD), wait_for_ready=True)) == (200, "")
+            calls += 1
+        return calls
+
+    async with grpc.aio.insecure_channel(where, options=options) as channel:
+        callers = [asyncio.create_task(caller(channel)) for _ in range(20)]
+        await asyncio.sleep(0.3)
+        await server.stop()
+        successor = h2.Server(ready_service(), where)
+        await successor.start()
+        await asyncio.sleep(0.3)
+        stopped.set()
+        assert all(await asyncio.gather(*callers)), "each was answered before, during or after"
+    await successor.stop()
