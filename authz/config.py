@@ -73,6 +73,8 @@ class Listen(_Section):
     """Health, readiness, metrics and version over HTTP."""
     tls: Tls | None = None
     """TLS for the gRPC port: certFile, keyFile, and for clients clientCaFile and clientNames."""
+    max_connection_age: Duration = 600.0
+    """When clients are asked to connect anew, give or take a tenth, so as to spread over replicas."""
 
 
 class PolicySource(_Section):
@@ -166,7 +168,7 @@ class Config(_Section):
     workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
     """Processes that share the port, one for each core."""
     transport: Literal["h2", "grpcio"] = "grpcio"
-    """The gRPC server to use: h2 or grpcio."""
+    """The gRPC server to use: h2, or grpcio's, which costs several times more and has no TLS here."""
     policy: PolicySource = PolicySource()
     istio: Istio = Istio()
     sources: Sources = Sources()

@@ -4,6 +4,7 @@ Health is `grpc.health.v1`; there is no reflection.
 """
 
 import asyncio
+from math import inf
 from typing import Any
 
 import grpc
@@ -15,14 +16,19 @@ from authz.server.service import Service
 MESSAGE_MAX_BYTES = 1 << 20  # headers are at most 60 KiB; the rest is room for a configured body
 STREAMS_MAX = 10_000  # calls at once on one connection; Envoy opens one connection per worker thread
 DRAIN_S = 10.0  # what is not answered by then is cancelled, and refused
+AGE_MAX_MS = (1 << 31) - 1  # what grpcio can hold, and takes for never
 
 
 class Server:
-    """Listens from `start` to `stop`; NOT_SERVING until `serving` says otherwise."""
+    """Listens from `start` to `stop`; NOT_SERVING until `serving` says otherwise.
 
-    def __init__(self, answers: Service, address: str) -> None:
+    Connections are drained at `age_s`, give or take a tenth (grpcio's own choice).
+    """
+
+    def __init__(self, answers: Service, address: str, age_s: float = inf) -> None:
         self._answers = answers
         self._address = address
+        self._age_ms = int(min(age_s * 1000, AGE_MAX_MS))
         self._health = health.aio.HealthServicer()
 
     async def start(self, *, reuse_port: bool = False) -> None:
@@ -31,6 +37,8 @@ class Server:
             ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
             ("grpc.max_concurrent_streams", STREAMS_MAX),
             ("grpc.so_reuseport", int(reuse_port)),
+            ("grpc.max_connection_age_ms", self._age_ms),
+            ("grpc.max_connection_age_grace_ms", int(DRAIN_S * 1000)),
         )
         self._server = grpc.aio.server(options=options)
         self._server.add_generic_rpc_handlers((_handlers(self._answers),))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from authz.config import Config
 from authz.core.policy import Jwt
 from authz.server import admin, files, grpcio, reload, ruleset
 from authz.server.h2 import server as h2
+from authz.server.h2.limits import LIMITS
 from authz.server.ruleset import Loaded
 from authz.server.service import Service
 from authz.server.telemetry import Telemetry
@@ -63,9 +65,11 @@ class Replica:
         await self._client.close()
 
     def _transport(self) -> grpcio.Server | h2.Server:
+        where, age_s = self._settings.listen.grpc, self._settings.listen.max_connection_age
         if self._settings.transport == "grpcio":
-            return grpcio.Server(self._service, self._settings.listen.grpc)
-        server = h2.Server(self._service, self._settings.listen.grpc, self._certificates)
+            return grpcio.Server(self._service, where, age_s)
+        limits = replace(LIMITS, age_s=age_s)
+        server = h2.Server(self._service, where, self._certificates, limits)
         self._telemetry.count(server.refused)
         return server
 

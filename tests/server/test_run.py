@@ -8,15 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
+import hyperframe.frame as hf
 import pytest
 import yaml
 
 from authz.server import service
+from authz.server.h2.frames import PREFACE
+from tests.server.h2 import wire
+from tests.server.h2.wire import Frames
 from tests.server.test_files import apirule
 from tests.server.test_service import ask, outcome
 
@@ -41,8 +46,8 @@ class Running:
         self.configure()
         self.rules.write_text(yaml.safe_dump(apirule()))
 
-    def configure(self, **settings: Any) -> None:
-        listen = {"grpc": self.grpc, "admin": self.admin}
+    def configure(self, listen: dict[str, Any] | None = None, **settings: Any) -> None:
+        listen = {"grpc": self.grpc, "admin": self.admin} | (listen or {})
         base = {"listen": listen, "policy": {"files": ["rules.yaml"]}, "log": {"decisions": "all"}}
         self.config.write_text(yaml.safe_dump(base | settings))
 
@@ -166,6 +171,46 @@ def test_several_workers_share_the_port_and_one_that_is_killed_comes_back(tmp_pa
     assert one.check(ask("/")) == (200, "")
     one.process.send_signal(signal.SIGTERM)
     assert one.process.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize(("transport", "workers"), [("h2", 1), ("h2", 2), ("grpcio", 1), ("grpcio", 2)])
+def test_a_connection_of_age_is_drained_and_no_call_fails(tmp_path, transport, workers):
+    one = Running(tmp_path)
+    one.configure({"maxConnectionAge": "1s"}, transport=transport, workers=workers)
+    one.start()
+    eventually(lambda: ready(one) and one.log.read_text().count('"serving"') == workers)
+    with ThreadPoolExecutor() as pool:
+        calling = pool.submit(_call_for, one.grpc, 2.5)
+        assert _last_ids(one.grpc) == [(1 << 31) - 1, 0], "first that there will be an end, then where"
+        assert calling.result() > 100
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(DEADLINE_S) == 0
+
+
+def _call_for(address: str, seconds: float) -> int:
+    """Calls one after the other, each of them answered; how many."""
+    until, number = time.monotonic() + seconds, 0
+    with grpc.insecure_channel(address) as channel:
+        check = channel.unary_unary(service.METHOD)
+        while time.monotonic() < until:
+            assert outcome(check(ask("/"), timeout=5)) == (200, "")
+            number += 1
+    return number
+
+
+def _last_ids(address: str) -> list[int]:
+    """Of the GOAWAYs that a client without calls is sent until it is closed."""
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as connection:
+        connection.sendall(PREFACE + wire.settings())
+        frames, found = Frames(), list[int]()
+        while data := connection.recv(1 << 16):
+            for frame in frames.read(data):
+                if frame.type == hf.GoAwayFrame.type:
+                    found.append(frame.last_stream_id)
+                elif frame.type == hf.PingFrame.type and "ACK" not in frame.flags:
+                    connection.sendall(wire.ping(frame.opaque_data, "ACK"))
+        return found
 
 
 def test_workers_end_with_the_process_that_watches_over_them(tmp_path):

@@ -24,6 +24,26 @@ REQUEST = [
 HEAD, TAIL = b"\x88", b"\x00\x0bgrpc-status\x010"
 
 
+class Frames:
+    """Reads frames from bytes cut anywhere."""
+
+    def __init__(self) -> None:
+        self._left = b""
+
+    def read(self, data: bytes) -> list[Any]:
+        """Those that are whole."""
+        left, found = memoryview(self._left + data), []
+        while len(left) >= 9:
+            frame, size = hf.Frame.parse_frame_header(left[:9])
+            if len(left) < 9 + size:
+                break
+            frame.parse_body(left[9 : 9 + size])
+            left = left[9 + size :]
+            found.append(frame)
+        self._left = bytes(left)
+        return found
+
+
 class Peer:
     """A connection and the client at its other end. `now` moves when told to."""
 
@@ -34,7 +54,7 @@ class Peer:
         self.events: list[Event] = []
         self.frames: list[Any] = []
         self.encoder, self._decoder = Encoder(), Decoder()
-        self._left = b""
+        self._reader = Frames()
         if greet:
             self.send(PREFACE + hf.SettingsFrame(0).serialize())
             self.frames.clear()
@@ -52,13 +72,7 @@ class Peer:
 
     def read(self) -> list[Any]:
         """What is there to be read."""
-        data, found = memoryview(self._left + self.connection.take()), []
-        while len(data) >= 9:
-            frame, size = hf.Frame.parse_frame_header(data[:9])
-            frame.parse_body(data[9 : 9 + size])
-            data = data[9 + size :]
-            found.append(frame)
-        self._left = bytes(data)
+        found = self._reader.read(self.connection.take())
         self.frames += found
         return found
 
