@@ -167,7 +167,7 @@ class Config(_Section):
     listen: Listen = Listen()
     workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
     """Processes that share the port, one for each core."""
-    transport: Literal["h2", "grpcio"] = "grpcio"
+    transport: Literal["h2", "grpcio"] = "h2"
     """The gRPC server to use: h2, or grpcio's, which costs several times more and has no TLS here."""
     policy: PolicySource = PolicySource()
     istio: Istio = Istio()
