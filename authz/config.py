@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from authz import documents
-from authz.core.policy import ALGORITHMS, IDENTITY_HEADERS
-from authz.values import Address, Duration, HeaderName, Name, Principal
+from authz import accept, documents
+from authz.accept import Accept
+from authz.core.policy import IDENTITY_HEADERS
+from authz.values import Address, Duration, HeaderName, Name, OneOf, Principal, Section
 
 WORKERS_MAX = 64  # more cores than one replica should have; run more replicas instead
 
@@ -36,17 +36,7 @@ class Invalid(Exception):
         super().__init__("\n".join(self.problems))
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class Tls(_Section):
+class Tls(Section):
     """Certificates, PEM; read again when the files change. Takes `transport: h2`."""
 
     cert_file: Path
@@ -64,7 +54,7 @@ class Tls(_Section):
             raise ValueError("clientNames takes clientCaFile")
 
 
-class Listen(_Section):
+class Listen(Section):
     """Where the authorizer listens: HOST:PORT, or unix:/path."""
 
     grpc: Address = "0.0.0.0:9191"
@@ -77,14 +67,14 @@ class Listen(_Section):
     """When clients are asked to connect anew, give or take a tenth, so as to spread over replicas."""
 
 
-class PolicySource(_Section):
+class PolicySource(Section):
     """Where the APIRules come from."""
 
     files: Annotated[tuple[str, ...], Field(examples=[["samples/"]])] = ()
     """Files and folders, relative to this file; reloaded when they change."""
 
 
-class Istio(_Section):
+class Istio(Section):
     """What the mesh calls us, and which gateway is ours."""
 
     provider: Name = "authz"
@@ -95,7 +85,7 @@ class Istio(_Section):
     """The gateway's identity, which workloads admit."""
 
 
-class Sources(_Section):
+class Sources(Section):
     """How identity providers are asked, and for how long their answers serve."""
 
     timeout: Duration = 5.0
@@ -117,33 +107,7 @@ class Sources(_Section):
             raise ValueError("ttl must be at least twice refreshCooldown")
 
 
-class Jwt(_Section):
-    """Accept access tokens that are JWTs signed by one issuer."""
-
-    issuer: Annotated[str, Field(min_length=1, examples=["https://idp.example.com/realms/shop"])]
-    """The `iss` of the tokens, to the letter."""
-    audiences: Annotated[tuple[str, ...], Field(min_length=1, examples=[["shop"]])]
-    """The token's `aud` must name one of these."""
-    jwks_uri: str = ""
-    """Where the keys are; discovered from the issuer (OpenID Connect Discovery) if empty."""
-    algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(sorted(ALGORITHMS))
-    """Signature algorithms to accept."""
-    leeway: Duration = 60.0
-    """Tolerance for clocks that differ."""
-
-    def model_post_init(self, _: object) -> None:
-        """Symmetric and unsigned tokens are never accepted (RFC 8725 3.1)."""
-        if unknown := sorted(set(self.algorithms) - ALGORITHMS):
-            raise ValueError(f"unknown algorithms {', '.join(unknown)}; choose from {sorted(ALGORITHMS)}")
-
-
-class Accept(_Section):
-    """One kind of credential."""
-
-    jwt: Jwt
-
-
-class Authorizer(_Section):
+class Authorizer(Section):
     """Who is accepted under one name."""
 
     name: Annotated[Name, Field(examples=["keycloak"])]
@@ -153,15 +117,19 @@ class Authorizer(_Section):
     identity_headers: Mapping[HeaderName, str] = Field(default_factory=lambda: dict(IDENTITY_HEADERS))
     """Header to claim, for the workload. Clients can not send these themselves."""
 
+    def model_post_init(self, _: object) -> None:
+        """Kinds that can not be told apart."""
+        accept.check_together(self.accept)
 
-class Log(_Section):
+
+class Log(Section):
     """What is logged of decisions. A credential never is."""
 
     decisions: Literal["all", "denied", "none"] = "denied"
     """Which of them: all, denied or none."""
 
 
-class Config(_Section):
+class Config(Section):
     """The authorizer's configuration."""
 
     listen: Listen = Listen()
@@ -185,6 +153,7 @@ class Config(_Section):
         names = [authorizer.name for authorizer in self.authorizers]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"authorizers share a name: {', '.join(twice)}")
+        accept.check_all(one for authorizer in self.authorizers for one in authorizer.accept)
 
 
 def read(path: Path) -> Config:
@@ -233,4 +202,5 @@ def _message(detail: ErrorDetails) -> str:
 
 def _names() -> set[str]:
     """Of every setting in the tree."""
-    return {str(field.alias) for one in _Section.__subclasses__() for field in one.model_fields.values()}
+    sections = [*Section.__subclasses__(), *OneOf.__subclasses__()]
+    return {str(field.alias) for one in sections for field in one.model_fields.values()}

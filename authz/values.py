@@ -1,4 +1,4 @@
-"""What a setting's value may be: durations, addresses, names.
+"""What a setting may be: a section of settings, a duration, an address, a name.
 
 Each type says in one plain sentence what it expects; `config` is made of them.
 """
@@ -6,7 +6,8 @@ Each type says in one plain sentence what it expects; `config` is made of them.
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic.alias_generators import to_camel
 
 HYPHENS_MAX = 4  # every spelling with `_` is removed from requests: 2 to the power of this
 
@@ -18,6 +19,31 @@ _address = re.compile(r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}").f
 _FORBIDDEN_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "cookie", "authorization"}
 )
+
+_cookie_name = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch  # RFC 6265bis 4.1.1: a token
+_url = re.compile(r"https?://[^/?#@\s\\]+(?:/[^?#\s\\]*)?").fullmatch
+_path_prefix = re.compile(r"(?:/[A-Za-z0-9._~-]+)+").fullmatch
+
+
+class Section(BaseModel):
+    """Settings that stand together; one that is not known is a mistake."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class OneOf(Section):
+    """A choice: exactly one of its settings is there."""
+
+    def model_post_init(self, _: object) -> None:
+        """None or two are a mistake."""
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"exactly one is expected of: {', '.join(type(self).model_fields)}")
 
 
 def _seconds(value: Any) -> float:
@@ -64,8 +90,37 @@ def _is_label(value: str) -> str:
     return value
 
 
+def _is_url(value: str) -> str:
+    if not _url(value):
+        raise ValueError("an address is http(s)://HOST[:PORT][/path], without user, query and fragment")
+    return value
+
+
+def _is_cookie_name(value: str) -> str:
+    if not _cookie_name(value):
+        raise ValueError("a cookie's name has letters, digits, and no spaces, commas, semicolons or =")
+    return value
+
+
+def _is_path_prefix(value: str) -> str:
+    if not _path_prefix(value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("a prefix is like /oauth2: it begins with a slash and does not end with one")
+    return value
+
+
+def _is_member(value: str) -> str:
+    """oauth2-proxy takes and gives lists joined by commas."""
+    if not value or "," in value or value != value.strip():
+        raise ValueError("it is empty, has a comma, or begins or ends with a space")
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(_seconds)]
 Address = Annotated[str, BeforeValidator(str), AfterValidator(_is_address)]
 Name = Annotated[str, AfterValidator(_is_label)]
 Principal = Annotated[str, AfterValidator(_is_principal)]
 HeaderName = Annotated[str, AfterValidator(_is_header)]
+Url = Annotated[str, AfterValidator(_is_url)]
+CookieName = Annotated[str, AfterValidator(_is_cookie_name)]
+PathPrefix = Annotated[str, AfterValidator(_is_path_prefix)]
+Member = Annotated[str, AfterValidator(_is_member)]

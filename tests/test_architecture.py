@@ -18,11 +18,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "check": ({"core", "sources"}, set()),
     "documents": (set(), {"yaml"}),
     "values": (set(), {"pydantic"}),
-    "config": ({"core", "documents", "values"}, {"pydantic", "pydantic_core"}),
+    "accept": ({"core", "values"}, {"pydantic"}),
+    "config": ({"accept", "core", "documents", "values"}, {"pydantic", "pydantic_core"}),
     "example": ({"config", "values"}, {"pydantic", "yaml"}),
     "istio": ({"core", "documents"}, {"pydantic", "pydantic_core"}),
     "server": (
-        {"core", "sources", "check", "config", "documents", "istio"},
+        {"accept", "core", "sources", "check", "config", "documents", "istio"},
         {
             "google",
             "grpc",

@@ -97,7 +97,8 @@ def test_a_secret_in_the_wrong_place_is_not_repeated():
 
 def test_the_example_is_valid_and_names_every_section():
     settings = config.parse(example.render())
-    assert settings.authorizers[0].accept[0].jwt.issuer.startswith("https://")
+    jwt, introspection, session = settings.authorizers[0].accept
+    assert all((jwt.jwt, introspection.introspection, session.session))
     assert all(f"\n{name}:" in example.render() for name in ("listen", "istio", "sources", "log"))
 
 

@@ -5,7 +5,9 @@ Made by `istio.policy` from APIRules and the configuration; immutable, replaced 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as File
 from types import MappingProxyType
+from typing import Literal
 
 from authz.core.path import Path
 
@@ -39,6 +41,10 @@ class Location:
 BEARER = Location()
 
 
+Profile = Literal["any", "rfc9068"]  # which access tokens pass for one: see `claims`
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"]
+
+
 @dataclass(frozen=True, slots=True)
 class Jwt:
     """Accept signed JWTs of one issuer. No `audiences` means that any will do (as Istio has it)."""
@@ -49,9 +55,49 @@ class Jwt:
     algorithms: frozenset[str] = ALGORITHMS
     location: Location = BEARER
     leeway_s: float = 60.0  # as much as Envoy gives by default
+    profile: Profile = "any"
 
 
-Accept = Jwt
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who we are to an authorization server, and how we show it (RFC 6749 2.3, RFC 7523, RFC 8705 2)."""
+
+    id: str
+    auth: ClientAuth = "client_secret_basic"
+    secret_file: File | None = None
+    key_file: File | None = None
+    cert_file: File | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """Accept tokens that the issuer says are active (RFC 7662). `endpoint` is discovered if empty."""
+
+    issuer: str
+    client: Client
+    endpoint: str = ""
+    audiences: frozenset[str] = frozenset()
+    location: Location = BEARER
+    leeway_s: float = 60.0
+    ttl_s: float = 30.0
+    negative_ttl_s: float = 5.0
+    calls: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Accept browsers that oauth2-proxy has signed in. `prefix` is its own path on each host."""
+
+    oauth2_proxy: str
+    cookie_name: str = "_oauth2_proxy"
+    prefix: str = "/oauth2"
+    allowed_groups: frozenset[str] = frozenset()
+    allowed_emails: frozenset[str] = frozenset()
+    ttl_s: float = 5.0
+    calls: int = 32
+
+
+Accept = Jwt | Introspection | Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +110,13 @@ class Authorizer:
     name: str
     accept: tuple[Accept, ...] = ()
     identity_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    places: tuple[tuple[Location, tuple[Accept, ...]], ...] = field(init=False, compare=False, repr=False)
+    places: tuple[tuple[Location, tuple[Jwt, ...]], ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Sort by place at load, not at each request."""
-        locations = dict.fromkeys(accept.location for accept in self.accept)
-        places = ((place, tuple(one for one in self.accept if one.location == place)) for place in locations)
+        jwts = [one for one in self.accept if isinstance(one, Jwt)]
+        locations = dict.fromkeys(accept.location for accept in jwts)
+        places = ((place, tuple(one for one in jwts if one.location == place)) for place in locations)
         object.__setattr__(self, "places", tuple(places))
 
 

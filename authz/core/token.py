@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
-from authz.core.policy import Accept, Authorizer, Location
+from authz.core.policy import Authorizer, Jwt, Location
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 
@@ -32,7 +32,7 @@ class Token:
     __str__ = __repr__
 
 
-def first(authorizer: Authorizer, request: Request) -> tuple[Token, tuple[Accept, ...]]:
+def first(authorizer: Authorizer, request: Request) -> tuple[Token, tuple[Jwt, ...]]:
     """The token at the first place the authorizer looks that has one, and all it accepts there.
 
     Raises Refused: TOKEN_MISSING, AUTHORIZER_ELSEWHERE, and what `find` raises.

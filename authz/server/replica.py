@@ -148,7 +148,7 @@ def accepts(loaded: Loaded) -> list[Jwt]:
         for rule in host.rules
         for check in rule.checks
         for accept in check.authorizer.accept
-        if rule.name not in elsewhere
+        if isinstance(accept, Jwt) and rule.name not in elsewhere
     ]
 
 

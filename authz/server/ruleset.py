@@ -9,13 +9,14 @@ from pathlib import Path
 
 from authz import config
 from authz.config import Config
-from authz.core.policy import Authorizer, Jwt, Policy
+from authz.core.policy import Authorizer, Policy
 from authz.istio import apirule, cluster, hosts, obstacles, policy
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.problem import Invalid, Problem
 from authz.istio.translate import Resource
 from authz.istio.translate import translate as translate_one
+from authz.server.authorizers import authorizers_of
 from authz.server.files import Document, Read
 
 CONFIG_KEY = "authz.yaml"  # of a ConfigMap, as the chart mounts it
@@ -60,27 +61,6 @@ def translate(loaded: Loaded) -> tuple[list[Resource], list[str]]:
         except Invalid as invalid:
             problems += [f"{file}: {problem}" for problem in invalid.problems]
     return resources, problems
-
-
-def authorizers_of(settings: Config) -> dict[str, Authorizer]:
-    """The configured authorizers as the core knows them."""
-    return {
-        one.name: Authorizer(
-            one.name,
-            tuple(
-                Jwt(
-                    issuer=accept.jwt.issuer,
-                    jwks_uri=accept.jwt.jwks_uri,
-                    audiences=frozenset(accept.jwt.audiences),
-                    algorithms=frozenset(accept.jwt.algorithms),
-                    leeway_s=accept.jwt.leeway,
-                )
-                for accept in one.accept
-            ),
-            dict(one.identity_headers),
-        )
-        for one in settings.authorizers
-    }
 
 
 def _embedded(documents: Iterable[Document], problems: list[str]) -> Config:

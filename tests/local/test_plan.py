@@ -84,7 +84,9 @@ def test_what_the_envoys_can_not_do_is_said_in_words(samples):
 def test_an_offset_moves_the_identity_provider_everywhere():
     moved = plan.read([SAMPLES], 10)
     assert moved.jwks_uris == ["http://127.0.0.1:9410/jwks"]
-    assert moved.loaded.config.authorizers[0].accept[0].jwt.issuer == "http://127.0.0.1:9410"
+    (accept,) = moved.loaded.config.authorizers[0].accept
+    assert accept.jwt
+    assert accept.jwt.issuer == "http://127.0.0.1:9410"
 
 
 @pytest.mark.parametrize(

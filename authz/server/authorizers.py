@@ -1,0 +1,64 @@
+"""The configured authorizers as the core knows them: settings in, values out."""
+
+from typing import TypeVar
+
+from authz import accept
+from authz.config import Config
+from authz.core.policy import Accept, Authorizer, Client, Introspection, Jwt, Session
+
+T = TypeVar("T")
+
+
+def authorizers_of(settings: Config) -> dict[str, Authorizer]:
+    """By name."""
+    return {
+        one.name: Authorizer(one.name, tuple(map(_accept, one.accept)), dict(one.identity_headers))
+        for one in settings.authorizers
+    }
+
+
+def _accept(one: accept.Accept) -> Accept:
+    if one.jwt:
+        return _jwt(one.jwt)
+    return _introspection(one.introspection) if one.introspection else _session(_there(one.session))
+
+
+def _there(value: T | None) -> T:
+    assert value is not None  # noqa: S101  # the model holds exactly one
+    return value
+
+
+def _jwt(one: accept.Jwt) -> Jwt:
+    return Jwt(
+        issuer=one.issuer,
+        jwks_uri=one.jwks_uri,
+        audiences=frozenset(one.audiences),
+        algorithms=frozenset(one.algorithms),
+        leeway_s=one.leeway,
+        profile=one.profile,
+    )
+
+
+def _introspection(one: accept.Introspection) -> Introspection:
+    return Introspection(
+        issuer=one.issuer,
+        client=Client(one.client_id, one.auth, one.client_secret_file, one.key_file, one.cert_file),
+        endpoint=one.endpoint or "",
+        audiences=frozenset(one.audiences),
+        leeway_s=one.leeway,
+        ttl_s=one.ttl,
+        negative_ttl_s=one.negative_ttl,
+        calls=one.calls,
+    )
+
+
+def _session(one: accept.Session) -> Session:
+    return Session(
+        oauth2_proxy=one.oauth2_proxy.rstrip("/"),
+        cookie_name=one.cookie_name,
+        prefix=one.prefix,
+        allowed_groups=frozenset(one.allowed_groups),
+        allowed_emails=frozenset(one.allowed_emails),
+        ttl_s=one.ttl,
+        calls=one.calls,
+    )
