@@ -3,11 +3,13 @@
 An alias lets a few hundred bytes stand for gigabytes, and nesting without end exhausts the stack.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 TEXT_MAX_LENGTH = 16 << 20  # 10,000 APIRules take some 8 MB
+TEXT_WIDTH = 110  # characters of a line, where there is a blank to break it at
 DEPTH_MAX = 50  # an APIRule has 8 levels
 
 
@@ -25,6 +27,16 @@ def read(text: str) -> list[Any]:
         raise Malformed(_where(error)) from error
     except (ValueError, OverflowError) as error:  # a date or a number that there is not
         raise Malformed(f"a value can not be read: {error}") from error
+
+
+def write(documents: Iterable[Any]) -> str:
+    """What `read` reads: the same values in the same order."""
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=TEXT_WIDTH)
+
+
+class _Dumper(yaml.CSafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's own signature
+        return True
 
 
 class _Loader(yaml.SafeLoader):

@@ -6,8 +6,9 @@ A test holds each of them against the code; `make fix` runs this.
 from collections.abc import Mapping
 from pathlib import Path
 
-from authz import example
+from authz import documents, example
 from authz.core.reason import Reason
+from authz.istio import crd
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,6 +21,10 @@ metric label, and in `authz explain`. The table is generated from `authz/core/re
 |---|---|---|---|
 """
 
+_CRD = """# What the API server knows of an APIRule: kubectl apply --server-side -f config/crd/apirules.yaml
+# Made from authz/istio/schema.py by `make fix`.
+"""
+
 
 def generated() -> Mapping[Path, str]:
     """Every generated file and what it must hold."""
@@ -28,10 +33,12 @@ def generated() -> Mapping[Path, str]:
     )
     return {
         ROOT / "config" / "authz.yaml": example.render(),
+        ROOT / "config" / "crd" / "apirules.yaml": _CRD + documents.write([crd.build()]),
         ROOT / "docs" / "reasons.md": _REASONS + rows,
     }
 
 
 if __name__ == "__main__":
     for path, text in generated().items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")

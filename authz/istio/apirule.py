@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from authz.core import path as paths
 from authz.istio import precedence, syntax, wording
+from authz.istio.model import Model
 from authz.istio.problem import Invalid, Problem
-from authz.istio.schema import Metadata, Model, Rule, Spec
+from authz.istio.schema import Metadata, Rule, Spec
 
 GROUP = "gateway.kyma-project.io"
 
@@ -120,10 +121,9 @@ def _contradictions(index: int, rule: Rule, known: _Known) -> Iterator[Problem]:
 
 
 def _serviceless(spec: Spec, rules: Iterable[_Numbered]) -> Iterator[Problem]:
-    message = "The rule must define a service, because no service is defined on spec level"
     for index, rule in rules:
         if not (rule.service or spec.service):
-            yield _problem(index, "service", message)
+            yield _problem(index, "service", syntax.SERVICELESS)
 
 
 def _unreachable(spec: Spec, rules: Iterable[_Numbered]) -> Iterator[Problem]:

@@ -6,8 +6,8 @@ It refuses bad tokens only. That there must be one is said by the AuthorizationP
 from typing import Any
 
 from authz.istio import names
+from authz.istio.access import Authentication
 from authz.istio.placement import Placement, Workload
-from authz.istio.schema import Authentication
 
 API_VERSION = "security.istio.io/v1"
 

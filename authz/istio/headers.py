@@ -6,6 +6,8 @@ Every function returns the value or raises ValueError with the text that its aut
 
 import re
 
+from authz.istio.syntax import ONE_ORIGIN
+
 VALUE_MAX_LENGTH = 4_096  # bytes; Envoy's configuration takes 16 KiB, most servers 8 KiB for all headers
 REGEX_MAX_LENGTH = 256  # characters
 # Istio has Envoy refuse programs of more than 32,768 instructions; \W? takes six, and so each repetition.
@@ -109,7 +111,7 @@ def token(value: str) -> str:
 def origin(value: dict[str, str]) -> dict[str, str]:
     """One way to compare an origin."""
     if len(value) != 1:
-        raise ValueError("must have exactly one of exact, prefix and regex")
+        raise ValueError(ONE_ORIGIN)
     ((kind, compared),) = value.items()
     if not _visible(compared):
         raise ValueError("must be visible ASCII")

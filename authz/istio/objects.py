@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from authz import documents
 from authz.istio import wording
+from authz.istio.model import Many
 from authz.istio.problem import Problem
-from authz.istio.schema import Many
 
 Document = Mapping[str, Any]
 T = TypeVar("T")

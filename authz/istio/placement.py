@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from authz.istio import hosts
+from authz.istio.access import Authentication
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
-from authz.istio.schema import Authentication, Rule, Service, Spec
+from authz.istio.schema import Rule, Service, Spec
 
 Pods = tuple[str, frozenset[tuple[str, str]]]
 

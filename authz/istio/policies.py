@@ -10,9 +10,9 @@ from typing import Any
 from authz.core.path import Kind, Path
 from authz.core.policy import SCOPE_CLAIMS
 from authz.istio import hosts, names, placement, precedence
+from authz.istio.access import Authorization, JwtConfig
 from authz.istio.authentication import API_VERSION
 from authz.istio.placement import Placement, Workload
-from authz.istio.schema import Authorization, JwtConfig
 
 
 def custom(placed: Placement, workload: Workload) -> list[dict[str, Any]]:

@@ -18,9 +18,9 @@ from authz.core.policy import (
     Rule,
 )
 from authz.istio import hosts, schema
+from authz.istio.access import Authentication, Authorization, JwtConfig
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
-from authz.istio.schema import Authentication, Authorization, JwtConfig
 
 
 def build(apirules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cluster: Cluster) -> Policy:

@@ -3,7 +3,7 @@
 Each part checks itself; what only several parts together can tell is checked in `apirule`.
 """
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,132 +11,76 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    Strict,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
 from authz.core.path import Kind, Path
-from authz.istio import headers, syntax
+from authz.istio import cel, headers, syntax
+from authz.istio.access import Authentication, ExtAuth, JwtConfig
+from authz.istio.model import ONE_OR_MORE, SOME, Many, Method, Model, Name, Seconds, Text, Token, Value
+from authz.istio.openapi import AtMost, Says
 
-T = TypeVar("T")
-
-Many = Annotated[tuple[T, ...], Strict(False)]  # a YAML list is read into a tuple
-Text = Annotated[str, StringConstraints(min_length=1, max_length=syntax.TEXT_MAX_LENGTH)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(syntax.name)]
-Seconds = Annotated[int, Field(ge=1, le=3900)]
-Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
-Value = Annotated[str, StringConstraints(max_length=syntax.TEXT_MAX_LENGTH)]
-Header = Annotated[Value, AfterValidator(headers.name)]
 Added = Annotated[Value, AfterValidator(headers.added)]
-Sent = Annotated[str, AfterValidator(headers.text)]
-Octets = Annotated[str, AfterValidator(headers.octets)]
-Token = Annotated[Value, AfterValidator(headers.token)]
-Origin = Annotated[dict[Literal["exact", "prefix", "regex"], Value], AfterValidator(headers.origin)]
+Sent = Annotated[str, AfterValidator(headers.text), Says({"maxLength": headers.VALUE_MAX_LENGTH})]
+Octets = Annotated[str, AfterValidator(headers.octets), Says({"maxLength": headers.VALUE_MAX_LENGTH})]
 
-_WHOLE = Path(Kind.PREFIX, "/")  # every path of the host
-
-# How many of a kind: every number multiplies the work of translating and the size of the policies.
-_few = BeforeValidator(syntax.at_most(10))  # ways to be authorized, and what each asks for
-_some = BeforeValidator(syntax.at_most(50))  # issuers, hosts, headers
 _together = AfterValidator(headers.cookies)
-_rules = BeforeValidator(syntax.at_most(syntax.RULES_MAX))
-
-
-class Model(BaseModel):
-    """A part of the document: immutable, in the document's camelCase, nothing unknown in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
+_WHOLE = Path(Kind.PREFIX, "/")  # every path of the host
 
 
 class Service(Model):
-    """Where requests go. Kyma accepts `external` and ignores it; so do we."""
+    """Where requests go."""
 
     name: Name
+    """Name of the Kubernetes Service. With enforcement Workload it needs a selector."""
     namespace: Name | None = None
+    """Namespace of the Service. Unless given, that of `spec.service`, else the APIRule's own."""
     port: Annotated[int, Field(ge=1, le=65535)]
+    """Port of the Service, not of its pods."""
     external: bool | None = None
-
-
-class FromHeader(Model):
-    """A header that carries the token behind `prefix`."""
-
-    name: Header
-    prefix: Annotated[Value, AfterValidator(headers.prefix)] = ""
-
-
-class Authentication(Model):
-    """One issuer of tokens and where its keys are."""
-
-    issuer: Annotated[Value, AfterValidator(syntax.issuer)]
-    jwks_uri: Annotated[Value, AfterValidator(syntax.jwks_uri)]
-    from_headers: Annotated[Many[FromHeader], AfterValidator(syntax.at_most_one("fromHeaders"))] = ()
-    from_params: Annotated[Many[Text], AfterValidator(syntax.at_most_one("fromParams"))] = ()
-
-    @property
-    def terms(self) -> tuple[str, tuple[FromHeader, ...], tuple[str, ...]]:
-        """What verifies its tokens, and where they are looked for: Istio takes all that anyone names."""
-        return self.jwks_uri, self.from_headers, self.from_params
-
-
-class Authorization(Model):
-    """One way to be authorized: all these scopes and all these audiences."""
-
-    required_scopes: Annotated[Many[Value], _few, AfterValidator(syntax.claims("scope"))] = ()
-    audiences: Annotated[Many[Value], _few, AfterValidator(syntax.claims("audience"))] = ()
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if not self.required_scopes and not self.audiences:
-            raise ValueError("authorization is empty")
-        return self
-
-
-class JwtConfig(Model):
-    """Signed tokens: any of the issuers, and any of the authorizations if there are some."""
-
-    authentications: Annotated[Many[Authentication], _some, AfterValidator(syntax.sources)]
-    authorizations: (
-        Annotated[
-            Many[Authorization],
-            _few,
-            AfterValidator(syntax.some("authorizations defined, but no configuration exists")),
-        ]
-        | None
-    ) = None
-
-
-class ExtAuth(Model):
-    """Authorizers of our configuration, or extension providers of the mesh."""
-
-    authorizers: Annotated[Many[Text], _few, AfterValidator(syntax.some("No authorizers defined"))]
-    restrictions: JwtConfig | None = None
+    """Read and ignored, as Kyma does."""
 
 
 class Request(Model):
     """What is added to the request on its way to the service."""
 
-    headers: Annotated[dict[Added, Sent], _some] = {}
-    cookies: Annotated[dict[Token, Octets], _some, _together] = {}
+    headers: Annotated[dict[Added, Sent], SOME] = Field(default_factory=dict)
+    """Headers that are set: name to value, in which `%REQ(name)%` stands for another header of the
+    request. Routing, credentials and headers that carry an identity can not be set."""
+    cookies: Annotated[dict[Token, Octets], SOME, _together] = Field(default_factory=dict)
+    """Cookies that are sent in addition to the client's own: name to value."""
 
 
 class Rule(Model):
     """Methods of a path, and who may use them."""
 
-    path: Annotated[Path, BeforeValidator(syntax.path)]
-    methods: Annotated[Many[Method], _some, AfterValidator(syntax.methods)]
+    model_config = ConfigDict(json_schema_extra=cel.ACCESS)
+
+    path: Annotated[Path, BeforeValidator(syntax.path), WithJsonSchema(cel.PATH)]
+    """Path of the requests, without the query. `{*}` stands for one segment, `{**}` for any number of
+    them and comes last; `/*` is every path. `/a` does not take in `/a/`."""
+    methods: Annotated[Many[Method], SOME, ONE_OR_MORE, AfterValidator(syntax.methods)]
+    """Methods of the requests. Others are left to later rules, and refused if none names them."""
     service: Service | None = None
+    """Where the requests go. Unless given, to `spec.service`."""
     no_auth: bool | None = None
+    """Everyone may pass."""
     jwt: JwtConfig | None = None
+    """Who has a signed token may pass."""
     ext_auth: ExtAuth | None = None
+    """Whom external authorizers accept may pass."""
     timeout: Seconds | None = None
+    """Seconds until the gateway gives up and answers 504. Unless given, `spec.timeout`."""
     request: Request = Request()
+    """What is added to the request on its way to the service."""
 
     @model_validator(mode="after")
     def _one_access(self) -> Self:
         if [bool(self.no_auth), self.jwt is not None, self.ext_auth is not None].count(True) != 1:
-            raise ValueError("One of the following fields must be set: noAuth, jwt, extAuth")
+            raise ValueError(syntax.ONE_ACCESS)
         return self
 
     @property
@@ -160,29 +104,79 @@ class Rule(Model):
         return self.tokens.authentications if self.tokens else ()
 
 
+class Origin(Model):
+    """One way to compare an origin, such as `https://shop.example.com`."""
+
+    model_config = ConfigDict(json_schema_extra=cel.ORIGIN)
+
+    exact: Value | None = None
+    """The whole origin."""
+    prefix: Value | None = None
+    """What the origin starts with. Mind the end: `https://shop` is also `https://shop.evil.test`."""
+    regex: Value | None = None
+    """A plain regular expression (RE2) of the whole origin."""
+
+    @model_validator(mode="after")
+    def _one_comparison(self) -> Self:
+        headers.origin(self.model_dump(exclude_none=True))
+        return self
+
+
 class CorsPolicy(Model):
     """Answers to browsers of other origins, given by the gateway."""
 
-    allow_headers: Annotated[Many[Token], _some] = ()
-    allow_methods: Annotated[Many[Token], _some] = ()
-    expose_headers: Annotated[Many[Token], _some] = ()
-    allow_origins: Annotated[Many[Origin], _some] = ()
+    allow_headers: Annotated[Many[Token], SOME] = ()
+    """Request headers that scripts may set (`Access-Control-Allow-Headers`)."""
+    allow_methods: Annotated[Many[Literal[Method, "*"]], SOME] = ()
+    """Methods that scripts may use (`Access-Control-Allow-Methods`)."""
+    expose_headers: Annotated[Many[Token], SOME] = ()
+    """Response headers that scripts may read (`Access-Control-Expose-Headers`)."""
+    allow_origins: Annotated[Many[Origin], SOME] = ()
+    """Whose scripts may call. Without origins the policy does nothing."""
     allow_credentials: bool | None = None
+    """Whether browsers may send cookies along (`Access-Control-Allow-Credentials`)."""
     max_age: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds for which browsers may remember a preflight (`Access-Control-Max-Age`)."""
 
 
 class Spec(Model):
     """Hosts, and their rules in order of precedence."""
 
-    hosts: Annotated[Many[Annotated[str, AfterValidator(syntax.host)]], _some, AfterValidator(syntax.hosts)]
-    gateway: Annotated[str, AfterValidator(syntax.gateway)]
-    external_gateway: Annotated[Any, AfterValidator(syntax.external_gateway)] = None
+    model_config = ConfigDict(json_schema_extra=cel.SERVICES)
+
+    hosts: Annotated[
+        Many[Annotated[str, AfterValidator(syntax.host), Says(cel.HOST)]],
+        SOME,
+        AfterValidator(syntax.hosts),
+        Says(cel.HOSTS),
+    ]
+    """Names that the rules are for: `shop.example.com`, `*.example.com`, or a short `shop` that the
+    gateway's one domain completes. A host belongs to one APIRule: the older of two keeps it."""
+    gateway: Annotated[str, AfterValidator(syntax.gateway), Says(cel.GATEWAY)]
+    """The Istio Gateway that serves the hosts, as `namespace/name`."""
+    external_gateway: Annotated[
+        Any, AfterValidator(syntax.external_gateway), WithJsonSchema(cel.EXTERNAL_GATEWAY)
+    ] = None
+    """Kyma's way to a gateway that it sets up itself: not supported here."""
     service: Service | None = None
+    """Where the requests of rules without a service of their own go."""
     timeout: Seconds = 180
+    """Seconds until the gateway gives up and answers 504, for rules without a timeout of their own."""
     cors_policy: CorsPolicy | None = None
-    rules: Annotated[Many[Rule], _rules, AfterValidator(syntax.some("No rules defined"))]
+    """Lets scripts of other origins call: the gateway answers preflights, without a token. The
+    workload's own CORS headers are removed, with or without a policy."""
+    rules: Annotated[
+        Many[Rule], AtMost(syntax.RULES_MAX), ONE_OR_MORE, AfterValidator(syntax.some("No rules defined"))
+    ]
+    """Who may use which paths and methods. The first rule that names a request's method and path
+    decides; what no rule names is refused."""
     enforcement: Literal["Workload", "Gateway"] = "Workload"
+    """Where the rules are enforced. Workload: by the sidecars of the Service's pods, also against
+    callers inside the mesh. Gateway: by the gateway, for pods without a sidecar; then nothing stops
+    a caller that goes round the gateway."""
     ambiguous_paths: Literal["Reject", "Allow"] | None = None
+    """Whether paths that two programs could read as two different ones (`//`, `;`, `%2F` and the like)
+    get 400. Unless given, Reject where the host mixes kinds of access or services, else Allow."""
 
     @property
     def rejects_ambiguous(self) -> bool:

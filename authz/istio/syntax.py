@@ -25,13 +25,41 @@ OPERATORS_MAX = 16  # {*} and {**}: each is a loop of the regular expression
 TEXT_MAX_LENGTH = 2_048  # characters of any other value, as browsers allow for a URL at least
 URIS_MAX = 1_024  # issuers and their keys, remembered: rules share them
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_name = re.compile(_LABEL).fullmatch
-_subdomain = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
-_gateway = re.compile(rf"{_LABEL}/{_LABEL}").fullmatch
-_fqdn = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)+[a-z0-9]{{2,63}}").fullmatch
-_path = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9a-fA-F]{2})*|/\{\*{1,2}\})+|/\*").fullmatch
-_unreserved = re.compile(r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])").search
+# These are RE2 and Python's alike: the API server checks them too (`cel`).
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+GATEWAY = rf"{LABEL}/{LABEL}"
+FQDN = rf"(?:\*\.)?(?:{LABEL}\.)+[a-z0-9]{{2,63}}"
+PATH = r"(?:/(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9a-fA-F]{2})*|/\{\*{1,2}\})+|/\*"
+UNRESERVED = r"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])"
+
+NOT_A_NAME = "must be lower-case letters, digits and - (an RFC 1123 label)"
+NOT_A_HOST = "Host must be a valid FQDN or short host name"
+NOT_A_GATEWAY = "Gateway must be in the namespace/name format"
+NO_EXTERNAL_GATEWAY = "externalGateway is not supported: name an Istio Gateway in gateway"
+HOST_TWICE = "Each host may be listed once"
+NOT_A_PATH = "Path must start with / and hold URL characters, {*}, {**}, or be /*"
+PATH_TOO_LONG = f"Path must have {PATH_MAX_LENGTH} characters and {SEGMENTS_MAX} segments at most"
+MANY_OPERATORS = f"Only {OPERATORS_MAX} operators are allowed in the path."
+OPEN_TWICE = "Only one {**} operator is allowed in the path."
+OPEN_NOT_LAST = "The {**} operator must be the last operator in the path."
+RESOLVED = "No request reaches this path: Envoy resolves . and .. and decodes %41 and the like"
+EMPTY_SEGMENT = "A path with {*}, or with {**} before its end, can not hold //"
+NOT_AN_ISSUER = "must be the tokens' issuer: no spaces, no *, and a URI if there is a colon in it"
+NO_KEYS = "must be the http:// or https:// address of the issuer's keys"
+WILDCARD = "may not start or end with *: Istio reads it as a wildcard"
+NO_AUTHORIZATION = "authorization is empty"
+ONE_ACCESS = "One of the following fields must be set: noAuth, jwt, extAuth"
+ONE_ORIGIN = "must have exactly one of exact, prefix and regex"
+SERVICELESS = "The rule must define a service, because no service is defined on spec level"
+LONG_NAME = "The name must have 63 characters at most, for it becomes a label"
+MIXTURE = "mixture of multiple fromHeaders and fromParams is not supported"
+
+_name = re.compile(LABEL).fullmatch
+_subdomain = re.compile(rf"{LABEL}(?:\.{LABEL})*").fullmatch
+_gateway = re.compile(GATEWAY).fullmatch
+_fqdn = re.compile(FQDN).fullmatch
+_path = re.compile(PATH).fullmatch
+_unreserved = re.compile(UNRESERVED).search
 
 
 class _Source(Protocol):
@@ -43,7 +71,7 @@ class _Source(Protocol):
 
 def name(value: str) -> str:
     """A namespace: RFC 1123 label."""
-    return _must(_name, value, "must be lower-case letters, digits and - (an RFC 1123 label)")
+    return _must(_name, value, NOT_A_NAME)
 
 
 def subdomain(value: str) -> str:
@@ -54,7 +82,7 @@ def subdomain(value: str) -> str:
 def host(value: str) -> str:
     """A name, a short name for the gateway's domain to follow, or `*.` and a name."""
     if len(value) > HOST_MAX_LENGTH or not (is_short(value) or _fqdn(value)):
-        raise ValueError("Host must be a valid FQDN or short host name")
+        raise ValueError(NOT_A_HOST)
     return value
 
 
@@ -86,18 +114,18 @@ def hosts(values: tuple[str, ...]) -> tuple[str, ...]:
     if not values:
         raise ValueError("No hosts defined")
     if len(set(values)) < len(values):
-        raise ValueError("Each host may be listed once")
+        raise ValueError(HOST_TWICE)
     return values
 
 
 def gateway(value: str) -> str:
     """Namespace and name of an Istio Gateway."""
-    return _must(_gateway, value, "Gateway must be in the namespace/name format")
+    return _must(_gateway, value, NOT_A_GATEWAY)
 
 
 def external_gateway(_: object) -> NoReturn:
     """Kyma's way to a gateway that it sets up itself."""
-    raise ValueError("externalGateway is not supported: name an Istio Gateway in gateway")
+    raise ValueError(NO_EXTERNAL_GATEWAY)
 
 
 def timestamp(value: object) -> object:
@@ -108,36 +136,36 @@ def timestamp(value: object) -> object:
 def path(value: object) -> Path:
     """A pattern that Istio, Envoy and the authorizer all read as one and the same."""
     if isinstance(value, str) and (len(value) > PATH_MAX_LENGTH or value.count("/") > SEGMENTS_MAX):
-        raise ValueError(f"Path must have {PATH_MAX_LENGTH} characters and {SEGMENTS_MAX} segments at most")
+        raise ValueError(PATH_TOO_LONG)
     if not isinstance(value, str) or not _path(value):
-        raise ValueError("Path must start with / and hold URL characters, {*}, {**}, or be /*")
+        raise ValueError(NOT_A_PATH)
     operators = re.findall(r"\{\*+\}", value)
     if len(operators) > OPERATORS_MAX:
-        raise ValueError(f"Only {OPERATORS_MAX} operators are allowed in the path.")
+        raise ValueError(MANY_OPERATORS)
     if operators.count("{**}") > 1:
-        raise ValueError("Only one {**} operator is allowed in the path.")
+        raise ValueError(OPEN_TWICE)
     if "{**}" in operators[:-1]:
-        raise ValueError("The {**} operator must be the last operator in the path.")
+        raise ValueError(OPEN_NOT_LAST)
     segments = {segment.partition(";")[0] for segment in value.split("/")}  # Envoy resolves `..;x` too
     if {".", ".."} & segments or _unreserved(value):
-        raise ValueError("No request reaches this path: Envoy resolves . and .. and decodes %41 and the like")
+        raise ValueError(RESOLVED)
     parsed = paths.parse(value)
     if parsed.kind is Kind.TEMPLATE and "//" in value:
-        raise ValueError("A path with {*}, or with {**} before its end, can not hold //")
+        raise ValueError(EMPTY_SEGMENT)
     return parsed
 
 
 def issuer(value: str) -> str:
     """RFC 7519 4.1.1: a string, and a URI if it has a colon. Istio reads `*` as a wildcard."""
     if not value or re.search(r"[\s*]", value) or (":" in value and not _is_uri(value)):
-        raise ValueError("must be the tokens' issuer: no spaces, no *, and a URI if there is a colon in it")
+        raise ValueError(NOT_AN_ISSUER)
     return value
 
 
 def jwks_uri(value: str) -> str:
     """Where Istio and the authorizer fetch the keys."""
     if not value.startswith(("http://", "https://")) or not _is_uri(value) or not urlsplit(value).hostname:
-        raise ValueError("must be the http:// or https:// address of the issuer's keys")
+        raise ValueError(NO_KEYS)
     return value
 
 
@@ -150,7 +178,7 @@ def claims(kind: str) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
         if not all(values):
             raise ValueError(f"{kind} value is empty")
         if any(value.startswith("*") or value.endswith("*") for value in values):
-            raise ValueError(f"{kind} may not start or end with *: Istio reads it as a wildcard")
+            raise ValueError(f"{kind} {WILDCARD}")
         return values
 
     return check
@@ -186,7 +214,7 @@ def sources(values: tuple[S, ...]) -> tuple[S, ...]:
     if not values:
         raise ValueError("A JWT config must have at least one authentication")
     if any(value.from_headers for value in values) and any(value.from_params for value in values):
-        raise ValueError("mixture of multiple fromHeaders and fromParams is not supported")
+        raise ValueError(MIXTURE)
     return values
 
 
