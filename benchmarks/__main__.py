@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from authz.local.failure import CannotRun
 from benchmarks import cases, figures, issuer, measure, report, servers, tools, workload
 from benchmarks.cases import AGAIN, HALF, HOSTS, ONE, THROUGH_ENVOY, Bench, Case
 from benchmarks.load import Generators
@@ -36,7 +37,7 @@ def main(quick: bool) -> None:
     began = time.monotonic()
     try:
         results = _results(QUICK if quick else FULL)
-    except (tools.Missing, OSError) as error:
+    except (CannotRun, OSError) as error:
         raise click.ClickException(str(error)) from error
     for figure in figures.judge(results):
         click.echo(figure.line)

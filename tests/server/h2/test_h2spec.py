@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from authz.local import programs
 from authz.server.h2.server import Server
-from tests import tools
 from tests.server.test_service import service
 from tests.server.transports import free_address
 
@@ -21,7 +21,7 @@ async def test_every_case_passes(tmp_path):
     server = Server(service(), address)
     await server.start()
     report = tmp_path / "report.xml"
-    await run(tools.tool("h2spec"), address, report)
+    await run(programs.get("h2spec"), address, report)
     await server.stop()
     cases = list(ET.parse(report).iter("testcase"))
     failed = [f"{case.get('package')}: {case.get('classname')}" for case in cases if len(case)]
