@@ -5,6 +5,7 @@ Each type says in one plain sentence what it expects; `config` is made of them.
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -91,9 +92,17 @@ def _is_label(value: str) -> str:
 
 
 def _is_url(value: str) -> str:
-    if not _url(value):
+    if not _url(value) or not _has_port(value):
         raise ValueError("an address is http(s)://HOST[:PORT][/path], without user, query and fragment")
     return value
+
+
+def _has_port(url: str) -> bool:
+    """One that there can be, or none."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _is_cookie_name(value: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from authz.istio import apirule, hosts, objects
+from authz.core.policy import Authorizer
+from authz.istio import apirule, hosts, login, objects
 from authz.istio.apirule import APIRule
 from authz.istio.hosts import Gateway
+from authz.istio.login import Login
 from authz.istio.objects import Document
 from authz.istio.problem import Invalid, Problem
 
@@ -30,7 +32,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`services` and `gateways` are named `namespace/name`. No `providers` if the mesh is not known."""
+    """`services` and `gateways` are named `namespace/name`, `logins` by authorizer.
+
+    No `providers` if the mesh is not known.
+    """
 
     settings: Settings
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -38,12 +43,13 @@ class Cluster:
     providers: frozenset[str] | None = None
     owners: Mapping[str, APIRule] = field(default_factory=dict)
     authorizers: frozenset[str] = frozenset()
+    logins: Mapping[str, Login] = field(default_factory=dict)
     identity_headers: frozenset[str] = frozenset()
 
 
 def parse(
     documents: Iterable[Document],
-    authorizers: Iterable[str],
+    authorizers: Mapping[str, Authorizer],
     identity_headers: Iterable[str],
     settings: Settings,
 ) -> tuple[Cluster, tuple[Problem, ...]]:
@@ -59,6 +65,7 @@ def parse(
         providers=_providers(objects.read(objects.Mesh, filter(objects.is_mesh, documents), problems)),
         owners=hosts.owners(_apirules(documents), gateways),
         authorizers=frozenset(authorizers),
+        logins={name: there for name, one in authorizers.items() if (there := login.of(one))},
         identity_headers=frozenset(identity_headers),
     )
     return cluster, tuple(problems)

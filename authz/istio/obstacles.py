@@ -19,6 +19,11 @@ _NO_SELECTOR = "Target service label selectors are not defined"
 _ONE_PROVIDER = "Istio allows one extension provider per workload, and {} has {} already"
 _ONE_ISSUER = "{} has tokens of {} verified by APIRule {}, with other keys or from another place"
 _NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
+_NO_LOGIN = (
+    "people sign in at {}, where no route can lead: "
+    "oauth2Proxy must name a Service, like http://oauth2-proxy.auth:4180"
+)
+_TWO_LOGINS = "people sign in at {} under {} already, give {} another prefix"
 _IDENTITY = "may not be set by an APIRule: it tells the workload who the caller is"
 _NO_PROVIDER = (
     'The mesh has no extension provider "{}": add it under extensionProviders in ConfigMap '
@@ -30,7 +35,7 @@ _Known = dict[tuple[placement.Pods, str], tuple[object, str]]  # to the issuer's
 
 def problems(apirule: APIRule, cluster: Cluster) -> list[Problem]:
     """Everything in the way, in the order of the document; of very many, the first."""
-    checks = _gateway, of_hosts, _services, _authorizers, _identities, _own_provider
+    checks = _gateway, of_hosts, _services, _authorizers, _logins, _identities, _own_provider
     found = [*islice(chain.from_iterable(check(apirule, cluster) for check in checks), PROBLEMS_MAX)]
     return list(dict.fromkeys(found or chain(_crowded(apirule, cluster), _contested(apirule, cluster))))
 
@@ -85,6 +90,18 @@ def _authorizers(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
                 yield Problem(path, f'Authorizer "{name}" not found{did_you_mean(name, known)}')
             elif name not in cluster.authorizers and apirule.spec.enforcement == "Gateway":
                 yield Problem(path, _NOT_OURS.format(name))
+
+
+def _logins(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """Pages for signing in lead to one place."""
+    known: dict[str, str] = {}
+    for index, login in placement.logins(apirule, cluster):
+        path = f"spec.rules[{index}].extAuth.authorizers"
+        first = known.setdefault(login.prefix, login.address)
+        if not login.host:
+            yield Problem(path, _NO_LOGIN.format(login.address))
+        if login.address != first:
+            yield Problem(path, _TWO_LOGINS.format(first, login.prefix, login.address))
 
 
 def _identities(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:

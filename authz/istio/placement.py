@@ -10,6 +10,7 @@ from authz.istio import hosts
 from authz.istio.access import Authentication
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
+from authz.istio.login import Login
 from authz.istio.schema import Rule, Service, Spec
 
 Pods = tuple[str, frozenset[tuple[str, str]]]
@@ -93,6 +94,14 @@ def providers(rule: Rule, cluster: Cluster) -> list[str]:
     names = rule.ext_auth.authorizers if rule.ext_auth else ()
     ours = cluster.settings.provider
     return list(dict.fromkeys(ours if name in cluster.authorizers else name for name in names))
+
+
+def logins(apirule: APIRule, cluster: Cluster) -> Iterator[tuple[int, Login]]:
+    """Where each rule sends browsers to sign in."""
+    for index, rule in enumerate(apirule.spec.rules):
+        for name in rule.ext_auth.authorizers if rule.ext_auth else ():
+            if name in cluster.logins:
+                yield index, cluster.logins[name]
 
 
 def guards(apirule: APIRule, cluster: Cluster) -> Iterator[tuple[Workload, int, str]]:

@@ -17,7 +17,7 @@ from authz.core.policy import (
     Requirement,
     Rule,
 )
-from authz.istio import hosts, schema
+from authz.istio import hosts, login, schema
 from authz.istio.access import Authentication, Authorization, JwtConfig
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
@@ -41,6 +41,18 @@ def identity_headers(authorizers: Iterable[Authorizer]) -> frozenset[str]:
 
 
 def _rules(apirule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
+    return (*_login(apirule, authorizers), *_own_rules(apirule, authorizers))
+
+
+def _login(apirule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
+    """At the gateway the authorizer is asked about oauth2-proxy's pages too; at a workload there are none."""
+    if apirule.spec.enforcement == "Workload":
+        return ()
+    named = (name for rule in apirule.spec.rules if rule.ext_auth for name in rule.ext_auth.authorizers)
+    return login.rules(apirule.key, [authorizers[name] for name in named if name in authorizers])
+
+
+def _own_rules(apirule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
     return tuple(
         Rule(f"{apirule.key}/{index}", frozenset(rule.methods), rule.path, tuple(_checks(rule, authorizers)))
         for index, rule in enumerate(apirule.spec.rules)

@@ -9,8 +9,9 @@ from typing import Any, assert_never
 from authz.core import path as paths
 from authz.core.path import Kind, Path
 from authz.core.reason import Reason
-from authz.istio import hosts, names, placement
+from authz.istio import hosts, login, names, placement
 from authz.istio.headers import joined
+from authz.istio.login import Login
 from authz.istio.placement import Placement
 from authz.istio.schema import CorsPolicy, Rule
 
@@ -24,6 +25,9 @@ _CORS_HEADERS = (  # Kyma takes away the workload's, so that only spec.corsPolic
     "Access-Control-Allow-Methods",
     "Access-Control-Max-Age",
 )
+
+_SIGN_IN_TIMEOUT_S = 30  # at a callback oauth2-proxy asks the identity provider, twice
+_REDIRECTS = ("x-auth-request-redirect", "x-forwarded-uri")  # oauth2-proxy would follow a client's
 
 # What the Fetch standard calls a CORS-preflight request; other requests for OPTIONS are no concern of it.
 _PREFLIGHT = {
@@ -43,7 +47,7 @@ def build(placed: Placement) -> dict[str, Any]:
         "spec": {
             "hosts": list(placed.hosts),
             "gateways": [placed.spec.gateway],
-            "http": [*_refusals(placed), *routes, *_preflights(placed)],
+            "http": [*_refusals(placed), *_login(placed), *routes, *_preflights(placed)],
         },
     }
 
@@ -60,6 +64,22 @@ def _refusals(placed: Placement) -> list[dict[str, Any]]:
 
 def _refuse(match: dict[str, Any], reason: Reason) -> dict[str, Any]:
     return {"match": [match], "directResponse": {"status": reason.status, "body": {"string": reason.text}}}
+
+
+def _login(placed: Placement) -> list[dict[str, Any]]:
+    """Before every rule: a host's pages for signing in are not its workload's."""
+    there = dict.fromkeys(each for _, each in placement.logins(placed.apirule, placed.cluster))
+    return [_sign_in(each) for each in there]
+
+
+def _sign_in(there: Login) -> dict[str, Any]:
+    methods = {"regex": f"^({'|'.join(login.METHODS)})$"}
+    return {
+        "match": [{"method": methods, "uri": _uri(path)} for path in there.paths],
+        "route": [{"destination": {"host": there.host, "port": {"number": there.port}}}],
+        "timeout": f"{_SIGN_IN_TIMEOUT_S}s",
+        "headers": {"request": {"set": {"x-forwarded-host": "%REQ(:AUTHORITY)%"}, "remove": [*_REDIRECTS]}},
+    }
 
 
 def _route(placed: Placement, index: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from authz.config import Istio
+from authz.core.policy import Authorizer
 from authz.istio import cluster
 from authz.istio.cluster import Cluster, Settings
 
@@ -13,10 +14,10 @@ SETTINGS = Settings(**Istio().model_dump())
 
 
 def known(
-    documents: Iterable[dict[str, Any]], authorizers: Iterable[str] = (), headers: Iterable[str] = ()
+    documents: Iterable[dict[str, Any]], authorizers: Iterable[Authorizer] = (), headers: Iterable[str] = ()
 ) -> Cluster:
     """Of documents without a mistake."""
-    found, problems = cluster.parse(documents, authorizers, headers, SETTINGS)
+    found, problems = cluster.parse(documents, {one.name: one for one in authorizers}, headers, SETTINGS)
     assert problems == ()
     return found
 
@@ -33,5 +34,5 @@ kind: Gateway
 metadata: {name: main, namespace: gateways}
 spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 443}, hosts: ["*"]}]}
 """),
-    ["ours"],
+    [Authorizer("ours")],
 )

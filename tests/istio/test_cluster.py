@@ -115,7 +115,7 @@ BROKEN = [
 def test_a_broken_object_is_named_and_stops_nobody_else(written, problem):
     broken = {"apiVersion": "networking.istio.io/v1" if "Gateway" in written else "v1"}
     broken |= yaml.safe_load(f"{{{written}}}")
-    found, reported = cluster.parse([broken, SERVICE], (), (), SETTINGS)
+    found, reported = cluster.parse([broken, SERVICE], {}, (), SETTINGS)
     assert [str(each) for each in reported] == [problem]
     assert found.services == {"default/db": {}}
     assert found.gateways == {}
@@ -136,7 +136,7 @@ def test_a_broken_object_is_named_and_stops_nobody_else(written, problem):
     ],
 )
 def test_a_broken_mesh_configuration_is_a_problem(mesh, problem):
-    found, reported = cluster.parse([config_map(mesh), SERVICE], (), (), SETTINGS)
+    found, reported = cluster.parse([config_map(mesh), SERVICE], {}, (), SETTINGS)
     assert len(reported) == 1
     assert str(reported[0]).startswith(f"ConfigMap istio-system/istio: {problem}")
     assert (found.providers, found.services) == (None, {"default/db": {}})
@@ -161,7 +161,7 @@ def test_whatever_stands_in_a_document_nothing_is_raised(data):
     documents = list(yaml.safe_load_all((GOLDEN / "mixed-access.in.yaml").read_text()))
     for _ in range(data.draw(st.integers(1, 3))):
         spoil(data.draw, documents)
-    cluster.parse([each for each in documents if isinstance(each, dict)], (), (), SETTINGS)
+    cluster.parse([each for each in documents if isinstance(each, dict)], {}, (), SETTINGS)
 
 
 def spoil(draw, here):

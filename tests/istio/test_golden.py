@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from authz.core.policy import Authorizer, Session
 from authz.istio import apirule, translate
 from authz.istio.problem import Invalid, Problem
 from tests.istio.meshes import known
@@ -39,7 +40,7 @@ def run(documents):
     problems: list[Problem] = []
     ours = authorizers(documents)
     headers = {header for one in ours for header in one.get("identityHeaders", {})}
-    around = known(documents, [one["name"] for one in ours], headers)
+    around = known(documents, map(authorizer, ours), headers)
     for document in documents:
         if document["kind"] == "APIRule":
             try:
@@ -54,6 +55,13 @@ def authorizers(documents):
         if document["kind"] == "ConfigMap" and document["metadata"]["name"] == "authz":
             return yaml.safe_load(document["data"]["authz.yaml"])["authorizers"]
     return []
+
+
+def authorizer(found):
+    """As much of it as the mesh is told of."""
+    sessions = (one["session"] for one in found.get("accept", ()) if "session" in one)
+    accept = (Session(one["oauth2Proxy"], prefix=one.get("prefix", "/oauth2")) for one in sessions)
+    return Authorizer(found["name"], tuple(accept))
 
 
 def compare(golden, text):
