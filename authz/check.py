@@ -6,9 +6,9 @@ The one await is asking a source for a key. Nothing here knows Envoy, sockets or
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from authz.core import authorize, claims, identity, jwt, route, token
-from authz.core.claims import Claims
+from authz.core import authorize, claims, jwt, route, token
 from authz.core.decision import Decision, Deny
+from authz.core.identity import Caller
 from authz.core.jwt import Jws
 from authz.core.memo import Memo
 from authz.core.policy import Authorizer, Policy, Rule
@@ -22,7 +22,7 @@ class Verified:
     """A token whose signature was good under the key named `key`: timeless, so it may be remembered."""
 
     jws: Jws
-    claims: Claims
+    caller: Caller
     key: str
 
 
@@ -45,17 +45,18 @@ async def _pass(
     rule: Rule, request: Request, sources: Sources, memo: Memo[Verified], now: float
 ) -> Mapping[str, str]:
     """All checks of the rule; the headers of the first that sets one stand."""
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = {}
     for question in rule.checks:
         caller = await _identify(question.authorizer, request, sources, memo, now)
-        authorize.require(caller, question.any_of)
-        headers = identity.headers(caller, question.authorizer.identity_headers) | headers
+        authorize.require(caller.claims, question.any_of)
+        told = caller.headers(question.authorizer.identity_headers)
+        headers = {**told, **headers} if headers else told
     return headers
 
 
 async def _identify(
     authorizer: Authorizer, request: Request, sources: Sources, memo: Memo[Verified], now: float
-) -> Claims:
+) -> Caller:
     presented, accepted = token.first(authorizer, request)
     digest = presented.digest
     known = memo.get(digest)
@@ -65,7 +66,7 @@ async def _identify(
     key = keys.find(jws.kid, jws.algorithm) or await keys.key(jws.kid, jws.algorithm)
     if known is None or known.key != key.identity:  # what is known holds only under one of today's keys
         jwt.verify(presented, jws.algorithm, key)
-        known = Verified(jws, claims.read(jws), key.identity)
+        known = Verified(jws, Caller(claims.read(jws)), key.identity)
         memo.put(digest, known, len(presented.text))
-    claims.check(known.claims, accept, now)
-    return known.claims
+    claims.check(known.caller.claims, accept, now)
+    return known.caller

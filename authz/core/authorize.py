@@ -31,7 +31,10 @@ def allow(policy: Policy, rule: Rule, request: Request, headers: Mapping[str, st
     """Let it pass with these identity headers, and with no other that a client may have sent."""
     reason = Reason.AUTHORIZED if rule.checks else Reason.PUBLIC
     known = policy.identity_headers
-    return Allow(reason, rule, headers, _absent(known, tuple(headers)) + _aliases(request.headers, known))
+    remove = _absent(known, tuple(headers))
+    if "_" in "".join(request.headers):
+        remove += _aliases(request.headers, known)
+    return Allow(reason, rule, headers, remove)
 
 
 def _has_scopes(claims: Mapping[str, Any], scopes: frozenset[str]) -> bool:
@@ -56,5 +59,4 @@ def _absent(known: frozenset[str], names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _aliases(headers: Iterable[str], known: frozenset[str]) -> tuple[str, ...]:
     """`x_auth_subject`: CGI and WSGI workloads can not tell it from `x-auth-subject`."""
-    odd = [name for name in headers if "_" in name and name.replace("_", "-") in known]
-    return tuple(odd) if odd else ()
+    return tuple(name for name in headers if "_" in name and name.replace("_", "-") in known)

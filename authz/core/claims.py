@@ -73,7 +73,7 @@ def _check_kind(jws: Jws) -> None:
         kind not in _ACCESS_TOKEN_TYPES
         or str(claims.get("typ", "")).lower() in _OTHER_TYPES
         or claims.get("token_use", "access") != "access"  # Amazon Cognito
-        or _ID_TOKEN_CLAIMS & claims.keys()
+        or not _ID_TOKEN_CLAIMS.isdisjoint(claims)
         or _LOGOUT_CLAIM in claims
     ):
         raise Refused(Reason.TOKEN_KIND)

@@ -4,10 +4,11 @@ What it claims is judged in `claims`; here nothing depends on the time, so a res
 """
 
 import re
-from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
+from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from joserfc.jws import JWSRegistry
@@ -17,8 +18,12 @@ from authz.core.keys import Key
 from authz.core.reason import Reason, Refused
 from authz.core.token import Token
 
-_base64url = re.compile(r"[A-Za-z0-9_-]*").fullmatch
+HEADERS_MAX = 256  # remembered: all tokens under one key begin with the same
+HEADER_MAX_LENGTH = 512  # of one that is remembered
+
+_compact = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*").fullmatch
 _algorithms = JWSRegistry.algorithms
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # RFC 4648 5
 
 # RFC 7515 4.1.11, RFC 7516 4.1, RFC 8725 3.6: extensions, encryption and compression are not spoken.
 _REFUSED_HEADERS = frozenset({"crit", "enc", "zip", "b64"})
@@ -36,16 +41,12 @@ class Jws:
 
 def parse(token: Token) -> Jws:
     """Raises Refused(TOKEN_MALFORMED) for anything but three strict parts around two JSON objects."""
-    parts = token.text.split(".")
-    if len(parts) != 3 or not all(map(_base64url, parts)):
+    parts = _compact(token.text)
+    if parts is None:
         raise Refused(Reason.TOKEN_MALFORMED)
-    header, claims = _object(parts[0]), _object(parts[1])
-    algorithm, kid, kind = header.get("alg"), header.get("kid", ""), header.get("typ", "JWT")
-    if not (isinstance(algorithm, str) and isinstance(kid, str) and isinstance(kind, str)):
-        raise Refused(Reason.TOKEN_MALFORMED)
-    if _REFUSED_HEADERS & header.keys():
-        raise Refused(Reason.TOKEN_MALFORMED)
-    return Jws(algorithm, kid, kind, claims)
+    header, claims = parts.groups()
+    read = _remembered if len(header) <= HEADER_MAX_LENGTH else _header
+    return Jws(*read(header), _object(claims))
 
 
 def verify(token: Token, algorithm: str, key: Key) -> None:
@@ -57,6 +58,20 @@ def verify(token: Token, algorithm: str, key: Key) -> None:
         raise Refused(Reason.SIGNATURE_INVALID)
 
 
+def _header(part: str) -> tuple[str, str, str]:
+    """Algorithm, key id and type."""
+    header = _object(part)
+    algorithm, kid, kind = header.get("alg"), header.get("kid", ""), header.get("typ", "JWT")
+    if not (isinstance(algorithm, str) and isinstance(kid, str) and isinstance(kind, str)):
+        raise Refused(Reason.TOKEN_MALFORMED)
+    if not _REFUSED_HEADERS.isdisjoint(header):
+        raise Refused(Reason.TOKEN_MALFORMED)
+    return algorithm, kid, kind
+
+
+_remembered = lru_cache(HEADERS_MAX)(_header)
+
+
 def _object(part: str) -> Mapping[str, Any]:
     try:
         return strict.read(_decode(part))
@@ -66,6 +81,6 @@ def _object(part: str) -> Mapping[str, Any]:
 
 def _decode(part: str) -> bytes:
     try:
-        return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        return a2b_base64(part.encode().translate(_STANDARD) + b"=" * (-len(part) % 4))
     except Base64Error as error:
         raise Refused(Reason.TOKEN_MALFORMED) from error

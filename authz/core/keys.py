@@ -5,6 +5,7 @@ Private, symmetric and encryption keys are left out; so are keys too weak for an
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -42,15 +43,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """Keys by `kid`; those without one stand under the empty name."""
+    """The one key for each `kid` and algorithm; the empty `kid` names all keys, if just one fits."""
 
-    keys: Mapping[str, tuple[Key, ...]]
+    keys: Mapping[tuple[str, str], Key]
 
     def find(self, kid: str, algorithm: str) -> Key | None:
         """The one key that fits. Without `kid` any fitting key will do if it is the only one."""
-        named = self.keys.get(kid, ()) if kid else [key for same in self.keys.values() for key in same]
-        fitting = {key.identity: key for key in named if algorithm in key.algorithms}
-        return next(iter(fitting.values())) if len(fitting) == 1 else None
+        return self.keys.get((kid, algorithm))
 
 
 def parse(document: bytes) -> KeySet:
@@ -58,24 +57,21 @@ def parse(document: bytes) -> KeySet:
     entries = strict.read(document).get("keys")
     if not isinstance(entries, list) or len(entries) > KEYS_MAX:
         raise ValueError(f"not a JWK Set of at most {KEYS_MAX} keys")
-    return _by_kid(key for entry in entries if (key := _key(entry)))
+    return _indexed(key for entry in entries if (key := _key(entry)))
 
 
-def _by_kid(keys: Iterable[Key]) -> KeySet:
-    found: dict[str, tuple[Key, ...]] = {}
+def _indexed(keys: Iterable[Key]) -> KeySet:
+    """RFC 7517 4.5: one name for two keys is fine as long as the algorithm tells them apart."""
+    found: dict[tuple[str, str], dict[str, Key]] = {}
     for key in keys:
-        same = found.get(key.kid, ())
-        if key.kid and any(_clash(key, other) for other in same):
-            raise ValueError("two keys share a kid")
-        found[key.kid] = (*same, key)
+        for name in product({key.kid, ""}, key.algorithms):
+            found.setdefault(name, {})[key.identity] = key
     if not found:
         raise ValueError("no key in the set can verify a signature")
-    return KeySet(found)
-
-
-def _clash(one: Key, other: Key) -> bool:
-    """RFC 7517 4.5: one name for two keys is fine as long as the algorithm tells them apart."""
-    return one.identity != other.identity and bool(one.algorithms & other.algorithms)
+    if any(kid and len(same) > 1 for (kid, _), same in found.items()):
+        raise ValueError("two keys share a kid")
+    fitting = {name: tuple(same.values()) for name, same in found.items()}
+    return KeySet({name: same[0] for name, same in fitting.items() if len(same) == 1})
 
 
 def _key(entry: Any) -> Key | None:

@@ -3,6 +3,7 @@
 It holds results that can not become wrong (a verified signature is timeless), never a decision.
 """
 
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -17,17 +18,17 @@ class Memo(Generic[V]):
     def __init__(self, limit: int) -> None:
         self._half = limit // 2
         self._weight = 0
-        self._young: dict[bytes, tuple[V, int]] = {}
-        self._old: dict[bytes, tuple[V, int]] = {}
+        self._young: dict[Hashable, tuple[V, int]] = {}
+        self._old: dict[Hashable, tuple[V, int]] = {}
 
-    def get(self, key: bytes) -> V | None:
+    def get(self, key: Hashable) -> V | None:
         """The value, renewed by being asked for."""
         found = self._young.get(key)
         if found is None and (found := self._old.get(key)) is not None:
             self.put(key, *found)
         return found[0] if found else None
 
-    def put(self, key: bytes, value: V, weight: int = 1) -> None:
+    def put(self, key: Hashable, value: V, weight: int = 1) -> None:
         """Remember it among the young, unless it is heavier than they may be together."""
         if weight > self._half:
             return

@@ -5,8 +5,10 @@ path can not be one thing to the router and another to the guard.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import methodcaller
 
 # What Envoy's URI templates match in a wildcard, of all that a path can hold: neither `[` nor `]`
 # (measured on Envoy 1.40; a slow test holds it against the real one, character by character).
@@ -34,19 +36,18 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A parsed pattern. `text` is the path, the prefix (with its last `/`), or the template."""
+    """A parsed pattern. `text` is the path, the prefix (with its last `/`), or the template.
+
+    `matches` tells of a request path (no query) whether it is one of this pattern's.
+    """
 
     kind: Kind
     text: str
-    pattern: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
+    matches: Callable[[str], object] = field(init=False, compare=False, repr=False)
 
-    def matches(self, path: str) -> bool:
-        """True if the request path (no query) is one of this pattern's."""
-        if self.kind is Kind.EXACT:
-            return path == self.text
-        if self.kind is Kind.PREFIX:
-            return path.startswith(self.text)
-        return self.pattern is not None and self.pattern.fullmatch(path) is not None
+    def __post_init__(self) -> None:
+        """Choose how to match at load, not at each request."""
+        object.__setattr__(self, "matches", self._matcher())
 
     @property
     def regex(self) -> str:
@@ -60,6 +61,13 @@ class Path:
     def __str__(self) -> str:
         return self.text + "{**}" if self.kind is Kind.PREFIX else self.text
 
+    def _matcher(self) -> Callable[[str], object]:
+        if self.kind is Kind.EXACT:
+            return self.text.__eq__
+        if self.kind is Kind.PREFIX:
+            return methodcaller("startswith", self.text)
+        return re.compile(self.regex).fullmatch
+
 
 def parse(pattern: str) -> Path:
     """`/a` is exact, `/a/{**}` and `/*` are prefixes, any other wildcard makes a template."""
@@ -67,7 +75,7 @@ def parse(pattern: str) -> Path:
         return Path(Kind.PREFIX, "/")
     stem = pattern.removesuffix("{**}")
     if "{" in stem:
-        return Path(Kind.TEMPLATE, pattern, re.compile(Path(Kind.TEMPLATE, pattern).regex))
+        return Path(Kind.TEMPLATE, pattern)
     return Path(Kind.EXACT, pattern) if stem == pattern else Path(Kind.PREFIX, stem)
 
 

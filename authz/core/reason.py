@@ -44,6 +44,8 @@ class Reason(Enum):
     NOT_READY = (503, "", "The authorizer has no policy yet.")
     INTERNAL_ERROR = (503, "", "The authorizer failed to decide.")
 
+    __hash__ = object.__hash__  # each is one object; Enum's own hashes the name anew each time
+
     def __init__(self, status: int, error: str, text: str) -> None:
         self.status = status
         self.error = error

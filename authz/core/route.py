@@ -33,6 +33,9 @@ def host(policy: Policy, authority: str) -> Host:
     """
     if not authority or len(authority) > HOST_MAX_LENGTH:
         raise Refused(Reason.REQUEST_INVALID)
+    found = policy.hosts.get(authority)
+    if found is not None:  # as most send it: lower case and no port
+        return found
     name = authority.partition(":")[0].lower()
     found = policy.hosts.get(name)
     while found is None:

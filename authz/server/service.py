@@ -27,6 +27,7 @@ METHOD = f"/{NAME}/Check"
 MEMO_LENGTH = 16 << 20  # characters of all remembered tokens: 10,000 usual ones; claims take thrice that
 
 _log = structlog.get_logger()
+_unharmed = suppress(Exception)
 _UNKNOWN = Request("", "", "")
 
 
@@ -56,9 +57,9 @@ class Service:
             decision, answer = _failed("the call was cancelled")
         except Exception as error:
             decision, answer = _failed(f"a bug: {type(error).__name__}")
-            with suppress(Exception):
+            with _unharmed:
                 _log.exception("check failed", request_id=request.id)
-        with suppress(Exception):  # an answer is not held up because nobody can be told of it
+        with _unharmed:  # an answer is not held up because nobody can be told of it
             self._telemetry.record(request, decision, time.perf_counter() - started)
         return answer
 

@@ -4,23 +4,24 @@ Labels come from rules and reasons, never from a request; a credential is never 
 """
 
 import logging
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from itertools import accumulate
 from typing import Literal
 
 import structlog
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from authz.core.decision import Decision, Deny
+from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.sources.registry import Sources
 
@@ -53,17 +54,12 @@ class Telemetry:
     def __init__(self, decisions: Literal["all", "denied", "none"] = "denied") -> None:
         self.decisions = decisions
         self.registry = CollectorRegistry()
-        self._checks = Counter(
-            "authz_checks", "Decisions by rule and reason.", ["rule", "reason"], registry=self.registry
-        )
-        self._seconds = Histogram(
-            "authz_check_seconds", "Time to decide.", buckets=_SECONDS, registry=self.registry
-        )
+        self._checks = _Checks()
+        self.registry.register(self._checks)
         self._problems = Gauge(
             "authz_policy_problems", "Mistakes in the files last read.", registry=self.registry
         )
         self._rules = Gauge("authz_policy_rules", "Rules being enforced.", registry=self.registry)
-        self._count = lru_cache(maxsize=None)(self._checks.labels)  # bounded by rules times reasons
 
     def watch(self, sources: Sources) -> None:
         """Report the age of what each source gave."""
@@ -76,8 +72,7 @@ class Telemetry:
     def record(self, request: Request, decision: Decision, seconds: float) -> None:
         """One decision."""
         rule = decision.rule.name if decision.rule else ""
-        self._count(rule, decision.reason.name).inc()
-        self._seconds.observe(seconds)
+        self._checks.count(rule, decision.reason, seconds)
         denied = isinstance(decision, Deny)
         if self.decisions == "all" or (denied and self.decisions == "denied"):
             _log_decision(request, decision, rule, seconds)
@@ -109,6 +104,32 @@ def _log_decision(request: Request, decision: Decision, rule: str, seconds: floa
     if isinstance(decision, Deny) and decision.note:
         line["note"] = decision.note
     _log.info("allowed" if decision.reason.allows else "denied", **line)
+
+
+class _Checks(Collector):
+    """Plain numbers: one thread writes them, and the library's own take a lock for each."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[str, Reason], int] = {}  # bounded by rules times reasons
+        self._slots = [0] * (len(_SECONDS) + 1)
+        self._sum_s = 0.0
+
+    def count(self, rule: str, reason: Reason, seconds: float) -> None:
+        key = (rule, reason)
+        self._reasons[key] = self._reasons.get(key, 0) + 1
+        self._slots[bisect_left(_SECONDS, seconds)] += 1
+        self._sum_s += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        checks = CounterMetricFamily(
+            "authz_checks", "Decisions by rule and reason.", labels=["rule", "reason"]
+        )
+        for (rule, reason), number in self._reasons.items():
+            checks.add_metric([rule, reason.name], number)
+        yield checks
+        bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._slots), strict=True))
+        yield HistogramMetricFamily("authz_check_seconds", "Time to decide.", buckets, self._sum_s)
 
 
 class _SourceAges(Collector):

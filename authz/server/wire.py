@@ -6,10 +6,10 @@ for Envoy reads an empty CheckResponse as *allow* (envoy/service/auth/v3/externa
 
 import json
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 
 from authz.core.decision import Allow, Decision, Deny
+from authz.core.memo import Memo
 from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.server import ext_authz_pb2 as pb
@@ -17,8 +17,7 @@ from authz.server import ext_authz_pb2 as pb
 # google.rpc.Code: what Envoy looks at first. Only OK passes.
 _OK, _PERMISSION_DENIED = 0, 7
 
-ALLOWANCES_MAX = 4_096  # encoded answers kept, one for each caller seen lately
-ALLOWANCE_MAX_LENGTH = 1_024  # of the values in one that is kept: at most some 10 MB together
+ALLOWANCES_BYTES = 1 << 20  # of encoded answers kept, one for each caller seen lately: some 5,000
 
 _RETRY_AFTER_S = "1"  # keys are asked for again within seconds
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
@@ -44,22 +43,24 @@ def encode(decision: Decision, request_id: str) -> bytes:
 
 def allowed(allow: Allow) -> bytes:
     """Status OK with an OkHttpResponse: each header overwrites what the client sent."""
-    headers = tuple(allow.headers.items())
-    if sum(len(value) for _, value in headers) > ALLOWANCE_MAX_LENGTH:
-        return _encoded(headers, allow.remove)
-    return _remembered(headers, allow.remove)
+    key = (*allow.headers.items(), allow.remove)
+    answer = _allowances.get(key)
+    if answer is None:
+        answer = _encoded(allow.headers, allow.remove)
+        _allowances.put(key, answer, len(answer))
+    return answer
 
 
-def _encoded(headers: tuple[tuple[str, str], ...], remove: tuple[str, ...]) -> bytes:
+def _encoded(headers: Mapping[str, str], remove: Iterable[str]) -> bytes:
     """Envoy up to 1.40 reads `append`, later ones `append_action`; both are set, so that both overwrite."""
     response = pb.CheckResponse(status=pb.Status(code=_OK), ok=pb.Ok(headers_to_remove=remove))
-    for name, value in headers:
+    for name, value in headers.items():
         option = response.ok.headers.add(append_action=pb.OVERWRITE_IF_EXISTS_OR_ADD)
         option.header.key, option.header.value, option.append.value = name, value, False
     return response.SerializeToString()
 
 
-_remembered = lru_cache(ALLOWANCES_MAX)(_encoded)
+_allowances = Memo[bytes](ALLOWANCES_BYTES)
 
 
 def denied(deny: Deny, request_id: str = "") -> bytes:
