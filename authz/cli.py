@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from authz.istio.translate import Resource
     from authz.server.ruleset import Loaded
 
+Idp = Literal["development", "keycloak"]
+T = TypeVar("T", bound=Callable[..., object])
+
 _PATH = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OFFSET = click.IntRange(0, 20_000)
@@ -27,6 +30,16 @@ _files = click.argument("files", nargs=-1, required=True, type=_PATH)
 _config = click.option(
     "--config", "config_file", type=_FILE, help="Configuration file; else the ConfigMap among FILES."
 )
+
+
+def _idp(meaning: str) -> Callable[[T], T]:
+    return click.option(
+        "--idp",
+        type=click.Choice(["development", "keycloak"]),
+        default="development",
+        show_default=True,
+        help=meaning,
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -111,14 +124,19 @@ def explain(
 @main.command()
 @click.argument("files", nargs=-1, type=_PATH)
 @click.option("--port-offset", type=_OFFSET, default=0, show_default=True, help="Added to every port.")
-def up(files: tuple[Path, ...], port_offset: int) -> None:
+@_idp("keycloak: a real one, and a real oauth2-proxy, to sign in with a browser.")
+def up(files: tuple[Path, ...], port_offset: int, idp: Idp) -> None:
     """Run a whole gateway here: two real Envoys, the authorizer, an identity provider, an echo.
 
     Without FILES the samples are used. Stops on Ctrl-C. Edit the files and see the rules change.
+
+    \b
+    authz up
+    authz up --idp keycloak       # config/samples-login, with people who sign in
     """
     from authz.local import up as laptop
 
-    sys.exit(laptop.run(files, port_offset))
+    sys.exit(laptop.run(files, port_offset, idp))
 
 
 @main.command()
@@ -127,14 +145,20 @@ def up(files: tuple[Path, ...], port_offset: int) -> None:
 @click.option("--subject", default="alice", show_default=True)
 @click.option("--expired", is_flag=True, help="A token whose time has passed.")
 @click.option("--port-offset", type=_OFFSET, default=0, help="As given to `authz up`.")
-def token(scope: str, audience: str, subject: str, expired: bool, port_offset: int) -> None:
+@_idp("keycloak: a program's token, to which the other options mean nothing.")
+def token(  # noqa: PLR0913, PLR0917  # one for each option
+    scope: str, audience: str, subject: str, expired: bool, port_offset: int, idp: Idp
+) -> None:
     """Print an access token from the identity provider of a running `authz up`."""
     from authz.local import token as tokens
 
     try:
-        minted = tokens.mint(
-            scope=scope, audience=audience, subject=subject, expired=expired, port_offset=port_offset
-        )
+        if idp == "keycloak":
+            minted = tokens.of_keycloak(port_offset)
+        else:
+            minted = tokens.mint(
+                scope=scope, audience=audience, subject=subject, expired=expired, port_offset=port_offset
+            )
     except tokens.Absent as absent:
         _fail_on([str(absent)])
     else:

@@ -19,7 +19,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One oauth2-proxy: its address as configured, its Service as Istio knows it, its prefix.
+    """One oauth2-proxy: its address as configured, its Service as Istio knows it, its prefix and cookie.
 
     `host` is empty where the address is none that a route can lead to.
     """
@@ -28,6 +28,7 @@ class Login:
     host: str
     port: int
     prefix: str
+    cookie_name: str
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -40,7 +41,8 @@ def of(authorizer: Authorizer) -> Login | None:
     for session in _sessions(authorizer):
         url = urlsplit(session.oauth2_proxy)
         port = url.port or _PORTS[url.scheme]
-        return Login(session.oauth2_proxy, _service(url.hostname or ""), port, session.prefix)
+        host = _service(url.hostname or "")
+        return Login(session.oauth2_proxy, host, port, session.prefix, session.cookie_name)
     return None
 
 

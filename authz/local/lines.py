@@ -46,6 +46,8 @@ class Story:
             self._tell(render(seen))
 
     def _remark(self, part: str, text: str, line: Line) -> None:
+        if part == "oauth2-proxy" and "error" not in text.lower():  # it has no levels
+            return
         if line.get("level") != "info" and "[main]" not in text:  # how a program starts and stops
             self._tell(f"{part}: {line.get('problem') or line.get('event') or text}")
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from authz.istio.cluster import Cluster
+from authz.istio import hosts, placement
+from authz.istio.login import Login
 from authz.istio.translate import Resource
 from authz.local import envoy
 from authz.local.envoy import Address, Compiled, Gateway, Identity, Mesh, Provider, Workload
@@ -40,6 +41,28 @@ class Plan:
     def backends(self) -> list[Backend]:
         """Each that some route leads to."""
         return sorted(set(_destinations(self.resources)))
+
+    @property
+    def login(self) -> Login | None:
+        """Where people sign in: one oauth2-proxy runs here, if any. Raises CannotRun for two."""
+        cluster = self.loaded.cluster
+        found = {each for _, rule in self.loaded.rules for _, each in placement.logins(rule, cluster)}
+        if len(found) > 1:
+            raise CannotRun(
+                [f"one oauth2-proxy runs here, not {' and '.join(sorted(each.address for each in found))}"]
+            )
+        return next(iter(found), None)
+
+    def signs_in(self, backend: Backend) -> bool:
+        """True if it is oauth2-proxy, and not somebody's workload."""
+        return self.login is not None and backend == (self.login.host, self.login.port)
+
+    @property
+    def login_hosts(self) -> list[str]:
+        """Where they begin."""
+        cluster = self.loaded.cluster
+        asking = (rule for _, rule in self.loaded.rules if [*placement.logins(rule, cluster)])
+        return sorted({host for rule in asking for host in hosts.full(rule, cluster.gateways)})
 
     @property
     def jwks_uris(self) -> list[str]:
@@ -115,9 +138,7 @@ def mesh(
         gateway_identity=_identity(settings.gateway_principal, "gateway", certificates),
         sidecar_identity=_identity(SIDECAR_PRINCIPAL, "sidecar", certificates),
         ca=certificates / "ca.pem",
-        workloads=tuple(
-            _workload(backend, plan.loaded.cluster, ports, places[backend]) for backend in plan.backends
-        ),
+        workloads=tuple(_workload(backend, plan, ports, places[backend]) for backend in plan.backends),
         providers={settings.provider: Provider(AUTHORIZER, 9191, Address(LOOPBACK, ports.checks))},
         jwks=jwks,
     )
@@ -130,6 +151,8 @@ def authorizer_files(plan: Plan, ports: Ports) -> dict[str, str]:
         "policy": {"files": [RULES_FILE]},
         "log": {"decisions": "all"},
     }
+    if plan.login:
+        settings = _replaced(settings, plan.login.address, f"http://{LOOPBACK}:{ports.oauth2_proxy}")
     return {
         CONFIG_KEY: yaml.dump(settings, Dumper=_Settings),
         RULES_FILE: yaml.safe_dump_all(document.body for document in plan.documents),
@@ -147,16 +170,17 @@ def _identity(principal: str, name: str, certificates: Path) -> Identity:
     return Identity(principal, certificates / f"{name}.pem", certificates / f"{name}.key")
 
 
-def _workload(backend: Backend, cluster: Cluster, ports: Ports, place: int) -> Workload:
+def _workload(backend: Backend, plan: Plan, ports: Ports, place: int) -> Workload:
     host, port = backend
+    behind = ports.oauth2_proxy if plan.signs_in(backend) else ports.echo + place
     name, namespace = host.split(".")[:2]
     return Workload(
         host=host,
         port=port,
         namespace=namespace,
-        labels=cluster.services[f"{namespace}/{name}"],
+        labels=plan.loaded.cluster.services.get(f"{namespace}/{name}", {}),
         listen=Address(LOOPBACK, ports.sidecar + place),
-        application=Address(LOOPBACK, ports.echo + place),
+        application=Address(LOOPBACK, behind),
     )
 
 
@@ -169,9 +193,11 @@ def _destinations(resources: Sequence[Resource]) -> Iterator[Backend]:
 
 
 def _moved(documents: Iterable[Document], offset: int) -> Iterator[Document]:
-    here, there = f"{LOOPBACK}:{Ports().idp}", f"{LOOPBACK}:{Ports().idp + offset}"
     for document in documents:
-        yield replace(document, body=_replaced(document.body, here, there))
+        body = document.body
+        for port in sorted((Ports().idp, Ports().keycloak), reverse=True):  # none is moved twice
+            body = _replaced(body, f"{LOOPBACK}:{port}", f"{LOOPBACK}:{port + offset}")
+        yield replace(document, body=body)
 
 
 def _replaced(value: Any, here: str, there: str) -> Any:

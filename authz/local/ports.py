@@ -20,6 +20,9 @@ class Ports:
 
     gateway: int = 8080
     idp: int = 9400
+    keycloak: int = 9500
+    keycloak_health: int = 9501
+    oauth2_proxy: int = 4180
     checks: int = 9191
     authorizer: int = 9192
     gateway_admin: int = 15000
@@ -31,9 +34,15 @@ class Ports:
         """All of them, `offset` further up."""
         return replace(self, **{each.name: getattr(self, each.name) + offset for each in fields(self)})
 
-    def wanted(self, workloads: int) -> list[tuple[int, str]]:
+    def wanted(self, workloads: int, *, sign_in: bool = False) -> list[tuple[int, str]]:
         """Each port with the part that will listen there."""
+        signing_in = [
+            (self.keycloak, "Keycloak"),
+            (self.keycloak_health, "Keycloak's health port"),
+            (self.oauth2_proxy, "oauth2-proxy"),
+        ]
         return [
+            *(signing_in if sign_in else ()),
             (self.gateway, "the gateway"),
             (self.idp, "the identity provider"),
             (self.checks, "the authorizer"),
@@ -53,7 +62,7 @@ def taken(wanted: Iterable[tuple[int, str]]) -> list[str]:
 def free_offset(workloads: int = 10, step: int = 10) -> int:
     """The first offset at which every port is free, to run beside another laptop."""
     for offset in range(step, OFFSETS_END, step):
-        if not taken(Ports().moved(offset).wanted(workloads)):
+        if not taken(Ports().moved(offset).wanted(workloads, sign_in=True)):
             return offset
     raise CannotRun([f"no port offset below {OFFSETS_END} has only free ports"])
 

@@ -11,7 +11,8 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT
 from asyncio.subprocess import Process as Child
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Self
 
 import httpx
@@ -24,6 +25,7 @@ GRACE_S = 5.0  # Envoy and the authorizer drain in less than a second
 LINES_KEPT = 20  # shown when it fails
 LINE_MAX_BYTES = 1 << 20  # Envoy quotes whole configurations in its complaints
 
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 _PR_SET_PDEATHSIG = 1
 
 
@@ -38,27 +40,37 @@ class Process:
         self._reading = asyncio.create_task(self._read(heard))
 
     @classmethod
-    async def start(cls, name: str, command: Sequence[str], heard: Callable[[str], None]) -> Self:
-        """Run it. `heard` gets each line that it writes to standard output or error."""
+    async def start(
+        cls,
+        name: str,
+        command: Sequence[str],
+        heard: Callable[[str], None],
+        environment: Mapping[str, str] = NOTHING_MORE,
+    ) -> Self:
+        """Run it. `heard` gets each line that it writes to standard output or error.
+
+        The environment is ours and more: what a command line would show to everyone.
+        """
         child = await asyncio.create_subprocess_exec(
             *command,
             stdout=PIPE,
             stderr=STDOUT,
             limit=LINE_MAX_BYTES,
+            env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C is ours to handle: it stops the parts in order
             preexec_fn=_tied_to(os.getpid()) if sys.platform == "linux" else None,
         )
         return cls(name, child, heard)
 
-    async def ready(self, url: str) -> None:
+    async def ready(self, url: str, within_s: float = READY_S) -> None:
         """Wait until `url` answers 200. Raises CannotRun with its last lines if it ends or is late."""
         async with httpx.AsyncClient(trust_env=False) as client:
-            deadline = asyncio.get_running_loop().time() + READY_S
+            deadline = asyncio.get_running_loop().time() + within_s
             while not await _answers(client, url):
                 if self._ended:
                     raise CannotRun([f"the {self.name} has ended; its last lines:", *self._lines])
                 if asyncio.get_running_loop().time() > deadline:
-                    late = f"the {self.name} is not ready after {READY_S:.0f} s; its last lines:"
+                    late = f"the {self.name} is not ready after {within_s:.0f} s; its last lines:"
                     raise CannotRun([late, *self._lines])
                 await asyncio.sleep(POLL_S)
 

@@ -14,19 +14,31 @@ from authz.local.ports import Ports
 
 
 def curls(plan: Plan, ports: Ports, authz: Sequence[str], offset: int = 0) -> Iterator[str]:
-    """`authz` are the words that start this program."""
+    """`authz` are the words that start this program. What takes a browser has none."""
     for _, owner in plan.loaded.rules:
         host = hosts.full(owner, plan.loaded.cluster.gateways)[0].replace("*", "any")
         for rule in owner.spec.rules:
+            if _takes_browser(rule, plan):
+                continue
             method = [] if rule.methods[0] == "GET" else ["-X", rule.methods[0]]
             url = f"http://{host}:{ports.gateway}{_example(rule.path)}"
-            token = shlex.join([*authz, *_token(rule, offset)])
+            token = shlex.join([*authz, *_token(rule, plan, offset)])
             bearer = f' -H "Authorization: Bearer $({token})"' if rule.access else ""
             yield shlex.join(["curl", "-i", *method, url]) + bearer
 
 
-def _token(rule: Rule, offset: int) -> list[str]:
-    words = ["token"]
+def _takes_browser(rule: Rule, plan: Plan) -> bool:
+    """True where only sessions are accepted."""
+    named = rule.ext_auth.authorizers if rule.ext_auth else ()
+    return any(
+        all(one.session for one in authorizer.accept)
+        for authorizer in plan.loaded.config.authorizers
+        if authorizer.name in named
+    )
+
+
+def _token(rule: Rule, plan: Plan, offset: int) -> list[str]:
+    words = ["token", *(["--idp", "keycloak"] if plan.login else [])]
     if rule.tokens and rule.tokens.authorizations:
         asked = rule.tokens.authorizations[0]
         words += ["--scope", " ".join(asked.required_scopes)] if asked.required_scopes else []

@@ -1,12 +1,13 @@
 """Tokens from the identity provider of a laptop that is running, for a person at a terminal.
 
-It asks the provider's `/dev/token`: what comes back is signed, and says whatever it was asked to say.
+`mint` asks the development provider's `/dev/token`: what comes back says whatever it was asked to say.
 """
 
 import time
 
 import httpx
 
+from authz.local import keycloak
 from authz.local.ports import LOOPBACK, Ports
 
 TIMEOUT_S = 5.0  # it answers in milliseconds, or is not there
@@ -14,6 +15,18 @@ TIMEOUT_S = 5.0  # it answers in milliseconds, or is not there
 
 class Absent(Exception):
     """No laptop is running at that offset."""
+
+
+def of_keycloak(port_offset: int = 0) -> str:
+    """The token of a program: Keycloak says what is in it. Raises Absent."""
+    url = f"{keycloak.issuer(Ports().moved(port_offset).keycloak)}/protocol/openid-connect/token"
+    form = {"grant_type": "client_credentials"}
+    try:
+        answer = httpx.post(url, data=form, auth=keycloak.ROBOT, timeout=TIMEOUT_S, trust_env=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise Absent(f"no Keycloak at {url}: start `authz up --idp keycloak` first") from error
+    return str(answer.json()["access_token"])
 
 
 def mint(

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from authz.istio.translate import Resource
 from authz.local import command, envoy, lines, plan, suggestions
@@ -18,16 +18,22 @@ from authz.local.lines import Story
 from authz.local.plan import Plan
 from authz.local.ports import LOOPBACK, Ports
 from authz.local.process import Process
+from authz.local.sign_in import SignIn
 from authz.server import reload
 from authz.server.ruleset import Loaded
 
 SAMPLES = Path(__file__).parents[2] / "config" / "samples"
+SAMPLES_LOGIN = SAMPLES.with_name("samples-login")
+
+Idp = Literal["development", "keycloak"]
 
 
-def run(sources: Sequence[Path], offset: int = 0) -> int:
-    """Until Ctrl-C or SIGTERM. 1 if the files are bad, a port is taken, or an Envoy does not run or stay."""
+def run(sources: Sequence[Path], offset: int = 0, idp: Idp = "development") -> int:
+    """Until Ctrl-C or SIGTERM. 1 if the files are bad, a port is taken, or a part does not run or stay."""
     try:
-        asyncio.run(_run(sources or [SAMPLES], offset))
+        signing_in = SignIn() if idp == "keycloak" else None
+        samples = SAMPLES_LOGIN if signing_in else SAMPLES
+        asyncio.run(_run(sources or [samples], offset, signing_in))
     except CannotRun as failure:
         _complain(*failure.messages)
         return 1
@@ -53,6 +59,8 @@ def welcome(laptop: Laptop, authz: Sequence[str], offset: int) -> Iterable[str]:
     ports = laptop.ports
     yield f"gateway            http://*.localhost:{ports.gateway}"
     yield f"identity provider  {laptop.issuer.url}   (users: alice, bob)"
+    if laptop.signing_in:
+        yield from laptop.signing_in.welcome(laptop.plan, ports)
     yield f"metrics            http://{LOOPBACK}:{ports.authorizer}/metrics"
     yield f"Envoys             http://{LOOPBACK}:{ports.gateway_admin} and :{ports.sidecar_admin}"
     yield ""
@@ -61,17 +69,19 @@ def welcome(laptop: Laptop, authz: Sequence[str], offset: int) -> Iterable[str]:
     yield lines.HEADINGS
 
 
-async def _run(sources: Sequence[Path], offset: int) -> None:
+async def _run(sources: Sequence[Path], offset: int, signing_in: SignIn | None) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     story = Story(_say, loop.call_later)
-    laptop = Laptop(sources, offset, story.heard)
+    laptop = Laptop(sources, offset, story.heard, signing_in)
     _say("Starting two Envoys, an authorizer, an identity provider and an echo for each Service.")
+    if signing_in:
+        _say("Keycloak takes half a minute.")
     _say("Ctrl-C stops all of it.", "")
     async with laptop:
         _say(*welcome(laptop, command.again(sys.argv[0], sys.executable, Path.cwd()), offset))
-        needed = (_stays(each) for each in laptop.envoys)
+        needed = (_stays(each) for each in laptop.parts)
         await _first(stop.wait(), _follow(laptop, sources), _follow_keys(laptop), *needed)
         _say("", "Stopping")
 

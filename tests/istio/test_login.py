@@ -132,4 +132,4 @@ def test_without_sessions_a_host_has_no_such_pages(enforcement):
 )
 def test_its_service_is_read_from_its_address(address, host, port):
     found = login.of(Authorizer("people", (Session(address),)))
-    assert found == login.Login(address, host, port, "/oauth2")
+    assert found == login.Login(address, host, port, "/oauth2", "_oauth2_proxy")
