@@ -6,7 +6,7 @@ The one await is asking a source for a key. Nothing here knows Envoy, sockets or
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from authz.core import authorize, claims, jwt, route, token
+from authz.core import authorize, claims, jwt, metadata, route, token
 from authz.core.decision import Decision, Deny
 from authz.core.identity import Caller
 from authz.core.jwt import Jws
@@ -32,11 +32,13 @@ async def check(
     """Match, identify, authorize. `now` is seconds since the epoch."""
     rule = None
     try:
+        if answer := metadata.answer(policy, request):
+            return answer
         rule = route.match(policy, request)
         headers = await _pass(rule, request, sources, memo, now)
         return authorize.allow(policy, rule, request, headers)
     except Refused as refused:
-        return Deny(refused.reason, rule, refused.scopes)
+        return Deny(refused.reason, rule, refused.scopes, metadata=metadata.url(policy, rule, request))
     except Unavailable as unavailable:
         return Deny(Reason.SOURCE_UNAVAILABLE, rule, note=str(unavailable))
 

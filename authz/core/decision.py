@@ -1,4 +1,4 @@
-"""The answer to one request: allowed with these headers, or refused for this reason."""
+"""The answer to one request: allowed with these headers, refused for this reason, or answered here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +24,25 @@ class Allow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """Refuse it. `rule` matched, if any did; `scopes` go into the challenge, `note` into the log alone."""
+    """Refuse it. `rule` matched, if any did; `scopes` and `metadata` go into the challenge.
+
+    `metadata` is where the resource is described, if it is; `note` goes into the log alone.
+    """
 
     reason: Reason
     rule: Rule | None = None
     scopes: tuple[str, ...] = ()
     note: str = ""
+    metadata: str = ""
 
 
-Decision = Allow | Deny
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer it here with this JSON document; the workload is not asked."""
+
+    reason: Reason
+    document: str
+    rule: Rule | None = None
+
+
+Decision = Allow | Deny | Answer

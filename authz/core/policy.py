@@ -135,6 +135,11 @@ class Check:
     authorizer: Authorizer
     any_of: tuple[Requirement, ...] = ()
 
+    @property
+    def scopes(self) -> frozenset[str]:
+        """All that may be of use."""
+        return frozenset().union(*(one.scopes for one in self.any_of))
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -148,14 +153,24 @@ class Rule:
     path: Path
     checks: tuple[Check, ...] = ()
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Those that would do, of the alternatives the ones its author put first."""
+        asked = (check.any_of[0].scopes for check in self.checks if check.any_of)
+        return tuple(sorted(frozenset().union(*asked)))
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The rules of one host in order. A wildcard's name starts with `*.`."""
+    """The rules of one host in order. A wildcard's name starts with `*.`.
+
+    `is_described` says that we answer for its metadata (see `metadata`).
+    """
 
     name: str
     rules: tuple[Rule, ...]
     rejects_ambiguous: bool = True
+    is_described: bool = False
 
 
 @dataclass(frozen=True, slots=True)

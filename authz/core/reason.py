@@ -12,6 +12,7 @@ class Reason(Enum):
 
     PUBLIC = (200, "", "The rule asks for no credential.")
     AUTHORIZED = (200, "", "The credential is valid and meets the rule.")
+    RESOURCE_DESCRIBED = (200, "", "The request asks how to get a token, and is told.")
 
     PATH_AMBIGUOUS = (400, "", "The path can be read in more than one way.")
     REQUEST_INVALID = (400, "", "The request has no usable method, host or path.")
@@ -39,6 +40,8 @@ class Reason(Enum):
     HOST_UNKNOWN = (403, "", "No APIRule covers this host.")
     RULE_MISSING = (403, "", "No rule of this host covers this method and path.")
     AUTHORIZER_ELSEWHERE = (403, "", "The rule's authorizer is not one of this service.")
+
+    RESOURCE_UNPROTECTED = (404, "", "No token is asked for at this path.")
 
     SOURCE_UNAVAILABLE = (503, "", "The identity provider did not answer.")
     NOT_READY = (503, "", "The authorizer has no policy yet.")

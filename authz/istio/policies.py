@@ -1,7 +1,7 @@
 """The AuthorizationPolicies: who may reach which rule of a workload.
 
 CUSTOM only asks the authorizer, it guards nothing by itself: an ALLOW with the same matches stands
-beside it, and what no ALLOW admits is refused.
+beside it, and what no ALLOW admits is refused. Metadata (see `metadata`) has none: it is never admitted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from authz.core.path import Kind, Path
 from authz.core.policy import SCOPE_CLAIMS
-from authz.istio import hosts, names, placement, precedence
+from authz.istio import hosts, metadata, names, placement, precedence
 from authz.istio.access import Authorization, JwtConfig
 from authz.istio.authentication import API_VERSION
 from authz.istio.placement import Placement, Workload
@@ -23,7 +23,7 @@ def custom(placed: Placement, workload: Workload) -> list[dict[str, Any]]:
     provider = placement.providers(placed.spec.rules[asking[0]], placed.cluster)[0]
     own = _hosts(placed)
     to = [operation for index in asking for operation in _operations(placed, index, own)]
-    spec = _custom(workload.selector, provider, to)
+    spec = _custom(workload.selector, provider, to + metadata.operations(placed, workload, own))
     return [_policy(names.metadata(placed.apirule, "custom", workload.namespace, workload.service), spec)]
 
 

@@ -17,7 +17,7 @@ from authz.core.policy import (
     Requirement,
     Rule,
 )
-from authz.istio import hosts, login, schema
+from authz.istio import hosts, login, metadata, schema
 from authz.istio.access import Authentication, Authorization, JwtConfig
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
@@ -29,7 +29,13 @@ def build(apirules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cl
     kept = {owner.key: _rules(owner, authorizers) for owner in owners.values()}
     return Policy(
         hosts={
-            name: Host(name, kept[owner.key], owner.spec.rejects_ambiguous) for name, owner in owners.items()
+            name: Host(
+                name,
+                kept[owner.key],
+                owner.spec.rejects_ambiguous,
+                metadata.answering(owner, cluster) is not None,
+            )
+            for name, owner in owners.items()
         },
         identity_headers=identity_headers(authorizers.values()),
     )

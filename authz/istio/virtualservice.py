@@ -9,13 +9,14 @@ from typing import Any, assert_never
 from authz.core import path as paths
 from authz.core.path import Kind, Path
 from authz.core.reason import Reason
-from authz.istio import hosts, login, names, placement
+from authz.istio import hosts, login, metadata, names, placement
 from authz.istio.headers import joined
 from authz.istio.login import Login
 from authz.istio.placement import Placement
 from authz.istio.schema import CorsPolicy, Rule
 
 API_VERSION = "networking.istio.io/v1"
+DESCRIPTION = "resource-metadata"  # the name of the route, in logs
 
 _CORS_HEADERS = (  # Kyma takes away the workload's, so that only spec.corsPolicy speaks
     "Access-Control-Allow-Origin",
@@ -47,7 +48,13 @@ def build(placed: Placement) -> dict[str, Any]:
         "spec": {
             "hosts": list(placed.hosts),
             "gateways": [placed.spec.gateway],
-            "http": [*_refusals(placed), *_login(placed), *routes, *_preflights(placed)],
+            "http": [
+                *_refusals(placed),
+                *_login(placed),
+                *_descriptions(placed),
+                *routes,
+                *_preflights(placed),
+            ],
         },
     }
 
@@ -60,6 +67,17 @@ def _refusals(placed: Placement) -> list[dict[str, Any]]:
     if placed.spec.rejects_ambiguous:
         refusals.append(_refuse({"uri": {"regex": paths.AMBIGUOUS}}, Reason.PATH_AMBIGUOUS))
     return refusals
+
+
+def _descriptions(placed: Placement) -> list[dict[str, Any]]:
+    """Before the rules, which may protect every path. The headers of CORS are the authorizer's own."""
+    index = metadata.answering(placed.apirule, placed.cluster)
+    if index is None:
+        return []
+    headers = {"request": _request_headers(placed, placed.spec.rules[index])}
+    route = _route(placed, index) | {"match": metadata.matches(), "headers": headers}
+    route.pop("corsPolicy", None)
+    return [{"name": DESCRIPTION} | route]
 
 
 def _refuse(match: dict[str, Any], reason: Reason) -> dict[str, Any]:

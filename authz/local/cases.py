@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from authz.core.metadata import WELL_KNOWN
 from authz.core.reason import Reason
 from authz.local import words
 from authz.local.forged import Wallet
@@ -19,6 +20,8 @@ ORDERS = "shop.localhost/orders"
 PRODUCT = "shop.localhost/products/7"
 REPORT = "reports.localhost/reports/7"
 PANEL = "dashboard.localhost/d/1"
+
+METADATA = f"http://account.localhost{WELL_KNOWN}"
 
 PASSED = "passes"
 SILENT = {404: NO_ROUTE, 503: NO_ANSWER}  # where Envoy answers without a body
@@ -100,7 +103,7 @@ def _refused(name: str, bearer: str, reason: Reason) -> Case:
         reason.status,
         reason.name,
         bearer=bearer,
-        challenge=f'error="{reason.error}"' if reason.error else 'Bearer realm="authz"',
+        challenge=f'error="{reason.error}"' if reason.error else f'resource_metadata="{METADATA}"',
     )
 
 

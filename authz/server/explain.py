@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from authz.check import Verified, check
 from authz.core import route
-from authz.core.decision import Allow, Decision
+from authz.core.decision import Allow, Answer, Decision, Deny
 from authz.core.memo import Memo
 from authz.core.policy import Policy, Rule
 from authz.core.reason import Reason, Refused
@@ -47,23 +47,36 @@ async def explain(loaded: Loaded, request: Request) -> Explanation:
 def render(explanation: Explanation) -> str:
     """For a person at a terminal."""
     decision, request = explanation.decision, explanation.request
-    verdict = "allowed" if isinstance(decision, Allow) else f"refused with {decision.reason.status}"
+    verdict = _verdict(decision)
     lines = [
         f"{request.method} {request.host}{request.path}",
         f"  {verdict}: {decision.reason.name} - {decision.reason.text}",
     ]
     if isinstance(decision, Allow):
         lines += [f"  passes on {name}: {value}" for name, value in sorted(decision.headers.items())]
-    elif decision.scopes:
-        lines.append(f"  the token would need the scopes: {' '.join(decision.scopes)}")
-    if not isinstance(decision, Allow) and decision.note:
-        lines.append(f"  {decision.note}")
+    elif isinstance(decision, Answer):
+        lines.append(f"  {decision.document}")
+    else:
+        lines += (
+            [f"  the token would need the scopes: {' '.join(decision.scopes)}"] if decision.scopes else []
+        )
+        lines += [f"  {decision.note}"] if decision.note else []
     if explanation.elsewhere:
         lines.append(f"  {explanation.elsewhere}")
     if explanation.rules:
         lines.append("  rules of this host, in order:")
         lines += [f"    {rule.name}: {_describe(rule)}  {why}".rstrip() for rule, why in explanation.rules]
     return "\n".join(lines)
+
+
+def _verdict(decision: Decision) -> str:
+    match decision:
+        case Allow():
+            return "allowed"
+        case Answer():
+            return "answered by the authorizer"
+        case Deny(reason):
+            return f"refused with {reason.status}"
 
 
 def _rules(policy: Policy, request: Request, decision: Decision) -> Iterable[tuple[Rule, str]]:

@@ -1,6 +1,6 @@
 """Envoy's CheckRequest and CheckResponse, and nothing of Envoy anywhere else.
 
-Two constructors, `allowed` and `denied`, make every answer; both always set a status and a body kind,
+Three constructors, `allowed`, `denied` and `answered`, make every answer; each sets a status and a kind,
 for Envoy reads an empty CheckResponse as *allow* (envoy/service/auth/v3/external_auth.proto).
 """
 
@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
-from authz.core.decision import Allow, Decision, Deny
+from authz.core.decision import Allow, Answer, Decision, Deny
 from authz.core.memo import Memo
 from authz.core.reason import Reason
 from authz.core.request import Request
@@ -18,6 +18,13 @@ from authz.server import ext_authz_pb2 as pb
 _OK, _PERMISSION_DENIED = 0, 7
 
 ALLOWANCES_BYTES = 1 << 20  # of encoded answers kept, one for each caller seen lately: some 5,000
+
+# Scripts of every origin may read what anyone may fetch (RFC 9728 has clients in browsers).
+_PUBLIC = (
+    ("content-type", "application/json"),
+    ("cache-control", "max-age=300"),
+    ("access-control-allow-origin", "*"),
+)
 
 _RETRY_AFTER_S = "1"  # keys are asked for again within seconds
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
@@ -36,9 +43,13 @@ def decode(raw: bytes) -> Request:
 
 def encode(decision: Decision, request_id: str) -> bytes:
     """The CheckResponse for a decision."""
-    if isinstance(decision, Allow):
-        return allowed(decision)
-    return denied(decision, request_id)
+    match decision:
+        case Allow():
+            return allowed(decision)
+        case Answer():
+            return answered(decision)
+        case Deny():
+            return denied(decision, request_id)
 
 
 def allowed(allow: Allow) -> bytes:
@@ -72,9 +83,18 @@ def denied(deny: Deny, request_id: str = "") -> bytes:
         status=pb.Status(code=_PERMISSION_DENIED),
         denied=pb.Denied(status=pb.HttpStatus(code=reason.status), body=problem(reason, request_id)),
     )
-    for name, value in _denial_headers(reason, deny.scopes, request_id):
+    for name, value in _denial_headers(reason, deny, request_id):
         # Without `append`: Envoy drops the header if it is true (measured on 1.40).
         response.denied.headers.add(header=pb.Header(key=name, value=value))
+    return response.SerializeToString()
+
+
+def answered(answer: Answer) -> bytes:
+    """To Envoy a refusal too, with status 200: nothing is passed on. The document is public."""
+    http = pb.Denied(status=pb.HttpStatus(code=answer.reason.status), body=answer.document)
+    for name, value in _PUBLIC:
+        http.headers.add(header=pb.Header(key=name, value=value))
+    response = pb.CheckResponse(status=pb.Status(code=_PERMISSION_DENIED), denied=http)
     return response.SerializeToString()
 
 
@@ -89,21 +109,24 @@ def problem(reason: Reason, request_id: str) -> str:
     return json.dumps(members | ({"instance": request_id} if request_id else {}))
 
 
-def challenge(reason: Reason, scopes: Iterable[str]) -> str:
-    """A WWW-Authenticate value (RFC 6750 3); no error code where no token was sent."""
+def challenge(reason: Reason, scopes: Iterable[str], metadata: str = "") -> str:
+    """A WWW-Authenticate value (RFC 6750 3, RFC 9728 5.1); no error code where no token was sent."""
     parts = ['Bearer realm="authz"']
     if reason.error:
         parts += [f'error="{reason.error}"', f'error_description="{reason.text}"']
     if scope := " ".join(filter(_is_scope, scopes)):
         parts.append(f'scope="{scope}"')
+    if metadata:
+        parts.append(f'resource_metadata="{metadata}"')
     return ", ".join(parts)
 
 
-def _denial_headers(reason: Reason, scopes: Iterable[str], request_id: str) -> Iterable[tuple[str, str]]:
+def _denial_headers(reason: Reason, deny: Deny, request_id: str) -> Iterable[tuple[str, str]]:
     yield "content-type", "application/problem+json"
     yield "cache-control", "no-store"
     if reason.error or reason.status == 401:
-        yield "www-authenticate", challenge(reason, scopes)
+        scopes = deny.scopes or (deny.rule.scopes if deny.rule else ())
+        yield "www-authenticate", challenge(reason, scopes, deny.metadata)
     if reason.status == 503:
         yield "retry-after", _RETRY_AFTER_S
     if request_id:

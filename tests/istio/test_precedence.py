@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from authz.core import route
+from authz.core import metadata, route
+from authz.core.policy import Authorizer, Jwt
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 from authz.istio import apirule, policy, translate
@@ -21,6 +22,7 @@ from tests.istio.meshes import SHOP as CLUSTER
 HOST = "shop.example.com"
 SEGMENT = set(ascii_letters + digits + "-._~%!$&'()*+,;:@=")  # what a wildcard of Envoy's takes
 METHODS = ["GET", "POST", "OPTIONS"]
+METADATA = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/a"]
 
 literals = st.sampled_from(["a", "b", "a.b", "a%20b", ""])
 segments = st.one_of(literals, literals, st.just("{*}"))
@@ -133,6 +135,41 @@ def test_route_policies_and_authorizer_choose_the_rule_that_is_first(data):
         assert asked == (expected is not None and "extAuth" in written[expected])
 
 
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_metadata_is_asked_of_the_authorizer_wherever_it_answers_for_it(data):
+    written, _ = data.draw(rules())
+    own = data.draw(st.sampled_from([*METADATA, "/.well-known/{**}", "/{*}/oauth-protected-resource", "/c"]))
+    written.insert(data.draw(st.integers(0, len(written))), {"path": own, "methods": ["GET"], "noAuth": True})
+    rule = parsed(written, data.draw(st.sampled_from(["Allow", "Reject"])), {})
+    assume(rule)
+    path = data.draw(st.sampled_from(METADATA)) + data.draw(
+        st.sampled_from(["", "/", "/a", "x", "/a;b", "/[c"])
+    )
+    method = data.draw(st.sampled_from([*METHODS, "HEAD"]))
+    *policies, virtual_service = translate.translate(rule, CLUSTER)
+
+    described = any("extAuth" in one for one in written) and not own.startswith("/.well-known/")
+    rest = path.removeprefix(METADATA[0])
+    expected = by_definition(rule, written, method, path)
+    if described and method in ("GET", "HEAD") and rest[:1] in ("", "/") and expected != "ambiguous":
+        expected = "resource-metadata"
+    assert by_virtual_service(virtual_service, {"method": method, "uri": path}) == expected
+    answer = answered(rule, method, path)
+    if expected != "ambiguous":  # the gateway has answered by then
+        assert bool(answer) == (expected == "resource-metadata")
+        assert not answer or by_policies(policies, method, path)[1]
+
+
+def answered(rule, method, path):
+    """By the authorizer itself, be it with a refusal."""
+    ours = Authorizer("ours", (Jwt("https://idp.example.com"),))
+    try:
+        return metadata.answer(policy.build([rule], {"ours": ours}, CLUSTER), Request(method, HOST, path))
+    except Refused as refused:
+        return refused.reason
+
+
 def by_definition(rule, written, method, path):
     """As the documentation has it."""
     if rule.spec.ambiguous_paths == "Reject" and not plain(path):
@@ -184,12 +221,14 @@ def by_authorizer(rule, method, path):
 def by_virtual_service(virtual_service, request):
     """Envoy takes the first route that matches; regular expressions match in full."""
     routes = virtual_service["spec"]["http"]
-    refusals = sum("directResponse" in one for one in routes)
+    before = sum("directResponse" in one or one.get("name") == "resource-metadata" for one in routes)
     for position, one in enumerate(routes):
         if any(all(meets(match, request)) for match in one["match"]):
             if "headers" in one["match"][0]:
                 return "preflight"
-            return "ambiguous" if position < refusals else position - refusals
+            if "directResponse" in one:
+                return "ambiguous"
+            return one.get("name", position - before)
     return None
 
 

@@ -26,6 +26,7 @@ from tests import idp
 
 NOW = idp.NOW
 GET = frozenset({"GET"})
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
 READ = (Requirement(frozenset({"read"})),)
 ADMIN = (Requirement(frozenset({"admin"})),)
 ELSEWHERE = Authorizer("foreign")
@@ -47,7 +48,7 @@ RULES = (
     rule("any", "/{*}", Check(idp.AUTHORIZER)),
 )
 POLICY = Policy(
-    MappingProxyType({"shop.example.com": Host("shop.example.com", RULES)}),
+    MappingProxyType({"shop.example.com": Host("shop.example.com", RULES, is_described=True)}),
     frozenset({"x-auth-subject", "x-auth-email"}),
 )
 
@@ -132,6 +133,9 @@ GOOD = idp.sign(idp.CLAIMS)
         (ask("/down", idp.sign(idp.claims(iss="https://down.example.com"))), (503, "SOURCE_UNAVAILABLE")),
         (ask("/a/b", GOOD), (403, "RULE_MISSING")),
         (ask("/any", GOOD, "other.example.com"), (403, "HOST_UNKNOWN")),
+        (ask(f"{WELL_KNOWN}/public/x"), (404, "RESOURCE_UNPROTECTED")),
+        (ask(f"{WELL_KNOWN};/read"), (400, "PATH_AMBIGUOUS")),
+        (ask(WELL_KNOWN, host="other.example.com"), (403, "HOST_UNKNOWN")),
         (ask("/any", GOOD, ""), (400, "REQUEST_INVALID")),
         (ask("", GOOD), (400, "REQUEST_INVALID")),
         (b"", (400, "REQUEST_INVALID")),
@@ -152,6 +156,26 @@ async def test_identity_headers_are_set_and_the_clients_removed():
         ("x-auth-subject", "alice")
     ]
     assert allowed.headers_to_remove == ["x-auth-email", "x_auth_subject"]
+
+
+async def test_a_challenge_leads_to_the_issuer_of_the_tokens():
+    line = service()
+    refusal = CheckResponse.parse(await line.rpc(ask("/read"))).denied_response
+    assert refusal is not None
+    (challenge,) = [
+        o.header.value for o in refusal.headers if o.header and o.header.key == "www-authenticate"
+    ]
+    url = "https://shop.example.com/.well-known/oauth-protected-resource/read"
+    assert challenge == f'Bearer realm="authz", scope="read", resource_metadata="{url}"'
+
+    answer = CheckResponse.parse(await line.rpc(ask(url.removeprefix("https://shop.example.com"))))
+    assert answer.denied_response is not None
+    assert json.loads(answer.denied_response.body) == {
+        "resource": "https://shop.example.com/read",
+        "authorization_servers": [idp.ISSUER],
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": ["read"],
+    }
 
 
 async def test_a_remembered_token_still_expires():

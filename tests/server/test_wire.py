@@ -15,13 +15,15 @@ from envoy_data_plane.envoy.service.auth.v3 import (
 from google.protobuf.message import DecodeError
 
 from authz.core import path
-from authz.core.decision import Allow, Deny
-from authz.core.policy import Rule
+from authz.core.decision import Allow, Answer, Deny
+from authz.core.policy import Authorizer, Check, Requirement, Rule
 from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.server import wire
 
 RULE = Rule("apps/shop/0", frozenset({"GET"}), path.parse("/*"))
+READERS = (Requirement(frozenset({"read", "list"})), Requirement(frozenset({"admin"})))
+READING = Rule("r", frozenset({"GET"}), path.parse("/*"), (Check(Authorizer("a"), READERS),))
 
 
 def encoded(**http: object) -> bytes:
@@ -143,7 +145,15 @@ def test_a_refusal_never_turns_into_an_allowance(reason):
                 'error_description="The token lacks a scope that the rule requires.", scope="read write"'
             },
         ),
+        (
+            Deny(Reason.TOKEN_MISSING, READING, metadata="https://h/.well-known/oauth-protected-resource/a"),
+            {
+                "www-authenticate": 'Bearer realm="authz", scope="list read", '
+                'resource_metadata="https://h/.well-known/oauth-protected-resource/a"'
+            },
+        ),
         (Deny(Reason.RULE_MISSING), {"www-authenticate": None, "retry-after": None}),
+        (Deny(Reason.RESOURCE_UNPROTECTED), {"www-authenticate": None}),
         (Deny(Reason.SOURCE_UNAVAILABLE), {"www-authenticate": None, "retry-after": "1"}),
         (Deny(Reason.TOKEN_MISSING), {"cache-control": "no-store", "x-request-id": None}),
     ],
@@ -151,6 +161,22 @@ def test_a_refusal_never_turns_into_an_allowance(reason):
 def test_a_refusal_says_what_the_standards_ask_for(deny, expected):
     headers = denial_headers(wire.denied(deny))
     assert {name: headers.get(name) for name in expected} == expected
+
+
+def test_an_answer_of_our_own_passes_nothing_on():
+    raw = wire.encode(Answer(Reason.RESOURCE_DESCRIBED, '{"a": 1}'), "r-1")
+    response = CheckResponse.parse(raw)
+    assert response.status is not None
+    assert response.denied_response is not None
+    assert response.denied_response.status is not None
+    assert (response.status.code, response.ok_response) == (7, None)
+    assert (int(response.denied_response.status.code), response.denied_response.body) == (200, '{"a": 1}')
+    assert denial_headers(raw) == {
+        "content-type": "application/json",
+        "cache-control": "max-age=300",
+        "access-control-allow-origin": "*",
+    }
+    assert not [option for option in response.denied_response.headers if option.append]
 
 
 def test_no_text_of_a_reason_breaks_out_of_its_quotes():
