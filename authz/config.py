@@ -83,6 +83,8 @@ class Istio(Section):
     """Labels of the gateway's pods, for rules with `enforcement: Gateway`."""
     gateway_principal: Principal = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
     """The gateway's identity, which workloads admit."""
+    foreign_services: Literal["Allow", "Refuse"] = "Allow"
+    """Whether APIRules may lead to Services of other namespaces that do not say who may."""
 
 
 class Sources(Section):

@@ -14,6 +14,7 @@ from authz.istio.model import (
     Model,
     Scope,
     Text,
+    Uri,
     Value,
 )
 from authz.istio.openapi import Says
@@ -31,9 +32,9 @@ class FromHeader(Model):
 class Authentication(Model):
     """One issuer of tokens and where its keys are."""
 
-    issuer: Annotated[Value, AfterValidator(syntax.issuer), Says(cel.ISSUER)]
+    issuer: Annotated[Uri, AfterValidator(syntax.issuer), Says(cel.ISSUER)]
     """The `iss` claim of the tokens, letter by letter; usually the identity provider's URL."""
-    jwks_uri: Annotated[Value, AfterValidator(syntax.jwks_uri), Says(cel.JWKS_URI)]
+    jwks_uri: Annotated[Uri, AfterValidator(syntax.jwks_uri), Says(cel.JWKS_URI)]
     """Where the issuer's public keys are: its discovery document calls it `jwks_uri`."""
     from_headers: Annotated[
         Many[FromHeader], AfterValidator(syntax.at_most_one("fromHeaders")), Says({"maxItems": 1})

@@ -4,7 +4,7 @@ None is stricter than `apirule.parse`. Every string and list has a length in the
 API server works out what a rule may cost, and refuses the whole definition if that is too much.
 """
 
-from authz.istio import syntax
+from authz.istio import pattern, syntax
 from authz.istio.openapi import Schema, must
 
 
@@ -29,14 +29,14 @@ EXTERNAL_GATEWAY = _text(127, ("false", syntax.NO_EXTERNAL_GATEWAY))
 HOST = _text(syntax.HOST_MAX_LENGTH, (_matches(f"{syntax.FQDN}|{syntax.LABEL}"), syntax.NOT_A_HOST))
 HOSTS = {"minItems": 1} | must(("self.all(host, self.exists_one(other, other == host))", syntax.HOST_TWICE))
 PATH = _text(
-    syntax.PATH_MAX_LENGTH,
-    (_matches(syntax.PATH), syntax.NOT_A_PATH),
-    (f'self.split("/").size() <= {syntax.SEGMENTS_MAX + 1}', syntax.PATH_TOO_LONG),
-    (f'self.split("{{").size() <= {syntax.OPERATORS_MAX + 1}', syntax.MANY_OPERATORS),
-    ('self.split("{**}").size() <= 2', syntax.OPEN_TWICE),
-    (r'!self.matches(r"\{\*\*\}.*\{\*\}")', syntax.OPEN_NOT_LAST),
-    (rf'!self.matches(r"/\.\.?(?:[;/]|$)|{syntax.UNRESERVED}")', syntax.RESOLVED),
-    (r'!self.contains("//") || !self.matches(r"\{\*\}|\{\*\*\}.")', syntax.EMPTY_SEGMENT),
+    pattern.PATH_MAX_LENGTH,
+    (_matches(pattern.PATH), pattern.NOT_A_PATH),
+    (f'self.split("/").size() <= {pattern.SEGMENTS_MAX + 1}', pattern.PATH_TOO_LONG),
+    (f'self.split("{{").size() <= {pattern.OPERATORS_MAX + 1}', pattern.MANY_OPERATORS),
+    ('self.split("{**}").size() <= 2', pattern.OPEN_TWICE),
+    (r'!self.matches(r"\{\*\*\}.*\{\*\}")', pattern.OPEN_NOT_LAST),
+    (rf'!self.matches(r"/\.\.?(?:[;/]|$)|{pattern.UNRESERVED}")', pattern.RESOLVED),
+    (r'!self.contains("//") || !self.matches(r"\{\*\}|\{\*\*\}.")', pattern.EMPTY_SEGMENT),
 )
 ACCESS = must(
     (
@@ -45,13 +45,13 @@ ACCESS = must(
     )
 )
 ISSUER = _text(
-    syntax.TEXT_MAX_LENGTH,
+    syntax.URI_MAX_LENGTH,
     (
         r'self.matches(r"^[^\s*]+$") && (!self.contains(":") || self.matches(r"^[A-Za-z][A-Za-z0-9+.-]*:"))',
         syntax.NOT_AN_ISSUER,
     ),
 )
-JWKS_URI = _text(syntax.TEXT_MAX_LENGTH, (r'self.matches(r"^https?://[^\s/?#][^\s]*$")', syntax.NO_KEYS))
+JWKS_URI = _text(syntax.URI_MAX_LENGTH, (r'self.matches(r"^https?://[^\s/?#][^\s]*$")', syntax.NO_KEYS))
 _ANY = "self.exists(one, has(one.{0}) && one.{0}.size() > 0)"
 SOURCES = {"minItems": 1} | must(
     (

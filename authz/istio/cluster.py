@@ -6,23 +6,32 @@ Documents of other kinds are left out, and broken ones with a problem: they stop
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 from authz.core.policy import Authorizer
-from authz.istio import apirule, hosts, login, objects
+from authz.istio import apirule, hosts, login, objects, services, strangers, syntax
 from authz.istio.apirule import APIRule
 from authz.istio.hosts import Gateway
 from authz.istio.login import Login
 from authz.istio.objects import Document
 from authz.istio.problem import Invalid, Problem
+from authz.istio.services import Service
+from authz.istio.strangers import NOBODY, Strangers
+
+_AUTHORIZERS = {"envoyExtAuthzGrpc", "envoyExtAuthzHttp"}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How this mesh names the authorizer and its gateway's pods."""
+    """How this mesh names the authorizer and its gateway's pods.
+
+    `foreign_services`: whether APIRules may lead to Services of other namespaces that say nothing of it.
+    """
 
     provider: str
     gateway_selector: Mapping[str, str]
     gateway_principal: str
+    foreign_services: Literal["Allow", "Refuse"] = "Allow"
 
     @property
     def gateway_namespace(self) -> str:
@@ -34,13 +43,15 @@ class Settings:
 class Cluster:
     """`services` and `gateways` are named `namespace/name`, `logins` by authorizer.
 
-    No `providers` if the mesh is not known.
+    No `providers` if the mesh is not known; with each one's name stands what makes it useless for an
+    APIRule, or "".
     """
 
     settings: Settings
-    services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
     gateways: Mapping[str, Gateway] = field(default_factory=dict)
-    providers: frozenset[str] | None = None
+    providers: Mapping[str, str] | None = None
+    strangers: Strangers = NOBODY
     owners: Mapping[str, APIRule] = field(default_factory=dict)
     authorizers: frozenset[str] = frozenset()
     logins: Mapping[str, Login] = field(default_factory=dict)
@@ -55,14 +66,15 @@ def parse(
 ) -> tuple[Cluster, tuple[Problem, ...]]:
     """What can be read, and what is wrong with the rest. APIRules are explained to their own authors."""
     documents, problems = list(documents), list[Problem]()
-    gateways = {found.key: _gateway(found) for found in objects.read(objects.Gateway, documents, problems)}
+    gateways = {found.key: gateway(found) for found in objects.read(objects.Gateway, documents, problems)}
     cluster = Cluster(
         settings=settings,
         services={
-            found.key: found.spec.selector for found in objects.read(objects.Service, documents, problems)
+            found.key: services.known(found) for found in objects.read(objects.Service, documents, problems)
         },
         gateways=gateways,
-        providers=_providers(objects.read(objects.Mesh, filter(objects.is_mesh, documents), problems)),
+        providers=providers(objects.read(objects.Mesh, filter(objects.is_mesh, documents), problems)),
+        strangers=strangers.known(objects.read(objects.VirtualService, documents, problems)),
         owners=hosts.owners(_apirules(documents), gateways),
         authorizers=frozenset(authorizers),
         logins={name: there for name, one in authorizers.items() if (there := login.of(one))},
@@ -71,7 +83,8 @@ def parse(
     return cluster, tuple(problems)
 
 
-def _gateway(found: objects.Gateway) -> Gateway:
+def gateway(found: objects.Gateway) -> Gateway:
+    """What of it an APIRule depends on."""
     servers = found.spec.servers
     return Gateway(
         hosts=tuple(server.hosts for server in servers if server.hosts),
@@ -80,10 +93,19 @@ def _gateway(found: objects.Gateway) -> Gateway:
     )
 
 
-def _providers(meshes: Iterable[objects.Mesh]) -> frozenset[str] | None:
+def providers(meshes: Iterable[objects.Mesh]) -> dict[str, str] | None:
+    """The names that the mesh's configuration gives its extension providers, each with its fault or ""."""
     for found in meshes:
-        return frozenset(provider.name for provider in found.data.mesh.extension_providers)
+        return {provider.name: _fault(provider) for provider in found.data.mesh.extension_providers}
     return None
+
+
+def _fault(provider: objects.Provider) -> str:
+    if provider.kinds and not provider.kinds & _AUTHORIZERS:
+        return "is no authorizer: it has neither envoyExtAuthzGrpc nor envoyExtAuthzHttp"
+    if not syntax.is_short(provider.name):
+        return "is not a name that Istio 1.30 and later take: only lower-case letters, digits and -"
+    return ""
 
 
 def _apirules(documents: Iterable[Document]) -> Iterator[APIRule]:

@@ -45,6 +45,20 @@ def owners(apirules: Iterable[APIRule], gateways: Mapping[str, Gateway]) -> dict
     return owned
 
 
+def serves(gateway: Gateway, apirule: APIRule, host: str) -> bool:
+    """True if some server of the Gateway takes the host, or a part of it, from the APIRule's namespace.
+
+    Istio writes a server's host as `host`, or `namespace/host` where `.` is the Gateway's own and `*` any.
+    """
+    own, near = apirule.namespace, apirule.spec.gateway.partition("/")[0]
+    for written in (written for server in gateway.hosts for written in server):
+        space, slash, name = written.lower().rpartition("/")
+        admitted = not slash or space in ("*", own) or (space == "." and near == own)
+        if admitted and (name in ("*", host) or below(name, [host]) or below(host, [name])):
+            return True
+    return not gateway.hosts
+
+
 def is_wildcard(host: str) -> bool:
     """True for `*.domain`."""
     return host.startswith("*.")

@@ -21,6 +21,7 @@ Name = Annotated[
 Seconds = Annotated[int, Field(ge=1, le=3900)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 Value = Annotated[str, StringConstraints(max_length=syntax.TEXT_MAX_LENGTH)]
+Uri = Annotated[str, StringConstraints(max_length=syntax.URI_MAX_LENGTH)]
 Header = Annotated[Value, AfterValidator(headers.name), Says({"minLength": 1})]
 Token = Annotated[Value, AfterValidator(headers.token), Says({"minLength": 1})]
 Scope = Annotated[Value, Says(cel.claim("scope"))]

@@ -11,7 +11,7 @@ from authz.istio.apirule import GROUP, APIRule
 OWNER_NAME = f"apirule.{GROUP}/name"
 OWNER_NAMESPACE = f"apirule.{GROUP}/namespace"
 
-_COMMON = {
+COMMON = {  # what Kyma marks its objects with
     "kyma-project.io/module": "api-gateway",
     "app.kubernetes.io/managed-by": "api-gateway",
     "app.kubernetes.io/component": "api-gateway",
@@ -21,7 +21,7 @@ _COMMON = {
 
 def labels(apirule: APIRule) -> dict[str, str]:
     """Owner labels stand in for ownerReferences, which can not cross namespaces."""
-    return {OWNER_NAME: apirule.name, OWNER_NAMESPACE: apirule.namespace} | _COMMON
+    return {OWNER_NAME: apirule.name, OWNER_NAMESPACE: apirule.namespace} | COMMON
 
 
 def metadata(apirule: APIRule, role: str, namespace: str, service: str = "") -> dict[str, Any]:

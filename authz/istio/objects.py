@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from authz import documents
-from authz.istio import wording
+from authz.istio import syntax, wording
 from authz.istio.model import Many
 from authz.istio.problem import Problem
 
@@ -42,6 +42,9 @@ class _Part(BaseModel):
 class _Metadata(_Part):
     name: str
     namespace: str = "default"
+    labels: Annotated[dict[str, str], _mapping] = {}
+    annotations: Annotated[dict[str, str], _mapping] = {}
+    creation_timestamp: Annotated[str, BeforeValidator(syntax.timestamp)] = ""
 
 
 class Object(_Part):
@@ -56,12 +59,17 @@ class Object(_Part):
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
 
+class _ServicePort(_Part):
+    port: int
+
+
 class _ServiceSpec(_Part):
     selector: Annotated[dict[str, str], _mapping] = {}
+    ports: Annotated[Many[_ServicePort], _list] = ()
 
 
 class Service(Object):
-    """Its selector tells which pods answer."""
+    """Its selector tells which pods answer, an annotation whose APIRules may lead there."""
 
     type = ("v1", "Service")
     spec: Annotated[_ServiceSpec, _mapping] = _ServiceSpec()
@@ -88,12 +96,35 @@ class Gateway(Object):
     spec: Annotated[_GatewaySpec, _mapping] = _GatewaySpec()
 
 
-class _Provider(_Part):
+class VirtualServiceSpec(_Part):
+    """Without gateways it is for the mesh's own clients."""
+
+    hosts: Annotated[Many[str], _list] = ()
+    gateways: Annotated[Many[str], _list] = ()
+
+
+class VirtualService(Object):
+    """Anybody's: it may serve a host that an APIRule claims."""
+
+    type = ("networking.istio.io", "VirtualService")
+    spec: Annotated[VirtualServiceSpec, _mapping] = VirtualServiceSpec()
+
+
+class Provider(_Part):
+    """Of the mesh, for whatever it may be."""
+
+    model_config = ConfigDict(extra="allow")
+
     name: str
+
+    @property
+    def kinds(self) -> set[str]:
+        """What it can be used for: `envoyExtAuthzGrpc`, `zipkin` and the like."""
+        return set(self.model_extra or ())
 
 
 class _MeshConfig(_Part):
-    extension_providers: Annotated[Many[_Provider], _list] = ()
+    extension_providers: Annotated[Many[Provider], _list] = ()
 
 
 class _MeshData(_Part):

@@ -3,21 +3,23 @@
 Nothing is emitted while there is one, for half a guard is none.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
-from authz.istio import headers, hosts, placement
+from authz.istio import contests, headers, hosts, placement
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
+from authz.istio.contests import Terms
 from authz.istio.problem import PROBLEMS_MAX, Problem, did_you_mean
+from authz.istio.services import ALLOWED
 
 _SHORT_HOST = (
     "Lowercase RFC 1123 label (short host) is only supported as the APIRule host when selected "
     "Gateway has a single host definition matching *.<fqdn> format"
 )
+_TWICE = "Host {} is one of {}, and a VirtualService may hold only one of them: write an APIRule for each"
+_NOT_OURS_TO_WRITE = "VirtualService {} exists, and no APIRule has become it: rename one of the two"
 _NO_SELECTOR = "Target service label selectors are not defined"
-_ONE_PROVIDER = "Istio allows one extension provider per workload, and {} has {} already"
-_ONE_ISSUER = "{} has tokens of {} verified by APIRule {}, with other keys or from another place"
 _NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
 _NO_LOGIN = (
     "people sign in at {}, where no route can lead: "
@@ -29,25 +31,48 @@ _NO_PROVIDER = (
     'The mesh has no extension provider "{}": add it under extensionProviders in ConfigMap '
     "istio-system/istio, as config/samples/cluster.yaml shows"
 )
+_NO_MESH = ", and the mesh's own are not known: ConfigMap istio-system/istio was not found"
 
-_Known = dict[tuple[placement.Pods, str], tuple[object, str]]  # to the issuer's terms, and whose they are
 
+def problems(apirule: APIRule, cluster: Cluster, terms: Terms | None = None) -> list[Problem]:
+    """Everything in the way, in the order of the document; of very many, the first.
 
-def problems(apirule: APIRule, cluster: Cluster) -> list[Problem]:
-    """Everything in the way, in the order of the document; of very many, the first."""
-    checks = _gateway, of_hosts, _services, _authorizers, _logins, _identities, _own_provider
+    `terms` are the cluster's (`contests.terms`): who asks for many APIRules works them out once.
+    """
+    checks = (
+        _name,
+        _gateway,
+        of_hosts,
+        _served,
+        _services,
+        _authorizers,
+        _logins,
+        _identities,
+        _own_provider,
+    )
     found = [*islice(chain.from_iterable(check(apirule, cluster) for check in checks), PROBLEMS_MAX)]
-    return list(dict.fromkeys(found or chain(_crowded(apirule, cluster), _contested(apirule, cluster))))
+    if not found:
+        found = list(contests.problems(apirule, cluster, terms or contests.terms(cluster)))
+    return list(dict.fromkeys(found))
 
 
 def of_hosts(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
-    """Hosts that can not be completed, or that another APIRule has."""
+    """Hosts that can not be completed, or that somebody else has."""
     for index, host in enumerate(hosts.full(apirule, cluster.gateways)):
+        path = f"spec.hosts[{index}]"
         owner = cluster.owners.get(host, apirule)
         if not host and apirule.spec.gateway in cluster.gateways:
-            yield Problem(f"spec.hosts[{index}]", _SHORT_HOST)
+            yield Problem(path, _SHORT_HOST)
         if owner.key != apirule.key:
-            yield Problem(f"spec.hosts[{index}]", f"Host {host} is occupied by APIRule {owner.key}")
+            yield Problem(path, f"Host {host} is occupied by APIRule {owner.key}")
+        for stranger in cluster.strangers.at.get(host, ()):
+            if stranger.precedes(apirule):
+                yield Problem(path, f"Host {host} is occupied by VirtualService {stranger.key}")
+
+
+def _name(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    if apirule.key in cluster.strangers.names:
+        yield Problem("metadata.name", _NOT_OURS_TO_WRITE.format(apirule.key))
 
 
 def _gateway(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
@@ -65,14 +90,44 @@ def _selects(cluster: Cluster, selector: Mapping[str, str]) -> bool:
     return cluster.settings.gateway_selector.items() <= selector.items()
 
 
+def _served(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """A host that the Gateway leaves to others gets 404; of two that overlap Istio refuses both."""
+    gateway = cluster.gateways.get(apirule.spec.gateway)
+    own = hosts.full(apirule, cluster.gateways)
+    for index, host in enumerate(own):
+        if gateway and host and not hosts.serves(gateway, apirule, host):
+            served = ", ".join(dict.fromkeys(chain.from_iterable(gateway.hosts)))
+            yield Problem(f"spec.hosts[{index}]", f"Gateway {apirule.spec.gateway} serves {served} only")
+        for wildcard in own:
+            if hosts.below(wildcard, [host]):
+                yield Problem(f"spec.hosts[{index}]", _TWICE.format(host, wildcard))
+
+
 def _services(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     for index, rule in enumerate(apirule.spec.rules):
         path = f"spec.rules[{index}].service" if rule.service else "spec.service"
-        key = placement.service_key(apirule, index)
-        if key not in cluster.services:
+        key, port = placement.service_key(apirule, index), placement.service(apirule, index).port
+        service = cluster.services.get(key)
+        if service is None:
             yield Problem(path, f"Service {key} not found{did_you_mean(key, _alike(key, cluster))}")
-        elif not cluster.services[key] and apirule.spec.enforcement == "Workload":
+            continue
+        if not service.selector and apirule.spec.enforcement == "Workload":
             yield Problem(path, _NO_SELECTOR)
+        if service.ports and port not in service.ports:
+            known = ", ".join(map(str, sorted(service.ports)))
+            yield Problem(f"{path}.port", f"Service {key} has no port {port}, it has {known}")
+        yield from _consent(apirule, key, path, cluster)
+
+
+def _consent(apirule: APIRule, key: str, path: str, cluster: Cluster) -> Iterator[Problem]:
+    namespace, unless_said = apirule.namespace, cluster.settings.foreign_services == "Allow"
+    foreign = not key.startswith(f"{namespace}/")
+    if foreign and not cluster.services[key].admits(namespace, unless_said):
+        yield Problem(
+            path,
+            f"Service {key} admits no APIRules of namespace {namespace}: "
+            f"its people can, with the annotation {ALLOWED}: {namespace}",
+        )
 
 
 def _alike(service: str, cluster: Cluster) -> list[str]:
@@ -82,14 +137,20 @@ def _alike(service: str, cluster: Cluster) -> list[str]:
 
 
 def _authorizers(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
-    known = cluster.authorizers | (cluster.providers or frozenset())
+    providers = cluster.providers or {}
+    known = cluster.authorizers | providers.keys()
     for index, rule in enumerate(apirule.spec.rules):
         for name in rule.ext_auth.authorizers if rule.ext_auth else ():
             path = f"spec.rules[{index}].extAuth.authorizers"
             if name not in known:
-                yield Problem(path, f'Authorizer "{name}" not found{did_you_mean(name, known)}')
-            elif name not in cluster.authorizers and apirule.spec.enforcement == "Gateway":
+                hint = did_you_mean(name, known) or ("" if cluster.providers is not None else _NO_MESH)
+                yield Problem(path, f'Authorizer "{name}" not found{hint}')
+            elif name in cluster.authorizers:
+                continue
+            elif apirule.spec.enforcement == "Gateway":
                 yield Problem(path, _NOT_OURS.format(name))
+            elif fault := providers[name]:
+                yield Problem(path, f'"{name}" of the mesh {fault}')
 
 
 def _logins(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
@@ -123,51 +184,3 @@ def _own_provider(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     for index, rule in enumerate(apirule.spec.rules):
         if ours in placement.providers(rule, cluster):
             yield Problem(f"spec.rules[{index}].extAuth.authorizers", _NO_PROVIDER.format(ours))
-
-
-def _crowded(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
-    """Istio denies everything where two providers guard one workload, whoever asked for them."""
-    own = list(placement.guards(apirule, cluster))
-    taken = _taken(_seniors(apirule, cluster), cluster) if own else {}
-    for workload, index, provider in own:
-        first = taken.setdefault(workload.pods, provider)
-        if provider != first:
-            path = f"spec.rules[{index}].extAuth.authorizers"
-            yield Problem(path, _ONE_PROVIDER.format(workload.service, first))
-
-
-def _taken(seniors: Sequence[APIRule], cluster: Cluster) -> dict[placement.Pods, str]:
-    return {  # the first of them has the last word
-        workload.pods: provider
-        for senior in reversed(seniors)
-        for workload, _, provider in placement.guards(senior, cluster)
-    }
-
-
-def _contested(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
-    """Istio takes a token that any of the workload's jwksUris verifies: the first one named is kept.
-
-    Workloads are told apart by their selectors as written; that two of them share pods is not seen.
-    """
-    own = list(placement.issuers(apirule, cluster))
-    known = _known(_seniors(apirule, cluster), cluster) if own else {}
-    for workload, index, position, issuer in own:
-        terms, senior = known.get((workload.pods, issuer.issuer), (issuer.terms, ""))
-        if issuer.terms != terms:
-            field = f"{apirule.spec.rules[index].tokens_field}.authentications[{position}]"
-            message = _ONE_ISSUER.format(workload.service, issuer.issuer, senior)
-            yield Problem(f"spec.rules[{index}].{field}", message)
-
-
-def _known(seniors: Iterable[APIRule], cluster: Cluster) -> _Known:
-    known: _Known = {}
-    for senior in seniors:
-        for workload, _, _, issuer in placement.issuers(senior, cluster):
-            known.setdefault((workload.pods, issuer.issuer), (issuer.terms, senior.key))
-    return known
-
-
-def _seniors(apirule: APIRule, cluster: Cluster) -> list[APIRule]:
-    """The first of them first: who comes later is refused what contradicts it."""
-    own, others = apirule.seniority, {owner.seniority: owner for owner in cluster.owners.values()}
-    return [others[each] for each in sorted(others) if each < own]

@@ -6,12 +6,14 @@ What stands in the way of that is told by `obstacles`, before anything here is a
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from authz.istio import hosts
+from authz.istio import hosts, services
 from authz.istio.access import Authentication
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.login import Login
 from authz.istio.schema import Rule, Service, Spec
+
+_UNKNOWN = services.Service()
 
 Pods = tuple[str, frozenset[tuple[str, str]]]
 
@@ -59,8 +61,12 @@ class Placement:
 def find(apirule: APIRule, cluster: Cluster) -> Placement:
     """Work out hosts and workloads; call after `obstacles.problems` found none."""
     own = tuple(dict.fromkeys(hosts.full(apirule, cluster.gateways)))
-    others = [host for host, owner in cluster.owners.items() if owner.key != apirule.key]
-    below = {other for host in own for other in hosts.below(host, others)}
+    below = {
+        other
+        for host in own
+        for other in hosts.below(host, cluster.owners)
+        if cluster.owners[other].key != apirule.key
+    }
     return Placement(apirule, own, tuple(sorted(below)), workloads(apirule, cluster), cluster)
 
 
@@ -69,9 +75,8 @@ def workloads(apirule: APIRule, cluster: Cluster) -> tuple[Workload, ...]:
     found: dict[str, list[int]] = {}
     for index in range(len(apirule.spec.rules)):
         found.setdefault(service_key(apirule, index), []).append(index)
-    return tuple(
-        Workload(key, dict(cluster.services.get(key, {})), tuple(rules)) for key, rules in found.items()
-    )
+    selectors = {key: cluster.services.get(key, _UNKNOWN).selector for key in found}
+    return tuple(Workload(key, dict(selectors[key]), tuple(rules)) for key, rules in found.items())
 
 
 def service(apirule: APIRule, index: int) -> Service:

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from authz.core.path import Kind, Path
-from authz.istio import cel, headers, syntax
+from authz.istio import cel, headers, pattern, syntax
 from authz.istio.access import Authentication, ExtAuth, JwtConfig
 from authz.istio.model import ONE_OR_MORE, SOME, Many, Method, Model, Name, Seconds, Text, Token, Value
 from authz.istio.openapi import AtMost, Says
@@ -59,7 +59,7 @@ class Rule(Model):
 
     model_config = ConfigDict(json_schema_extra=cel.ACCESS)
 
-    path: Annotated[Path, BeforeValidator(syntax.path), WithJsonSchema(cel.PATH)]
+    path: Annotated[Path, BeforeValidator(pattern.parse), WithJsonSchema(cel.PATH)]
     """Path of the requests, without the query. `{*}` stands for one segment, `{**}` for any number of
     them and comes last; `/*` is every path. `/a` does not take in `/a/`."""
     methods: Annotated[Many[Method], SOME, ONE_OR_MORE, AfterValidator(syntax.methods)]

@@ -8,15 +8,16 @@ from typing import Any
 from authz.istio import authentication, obstacles, placement, policies, virtualservice
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
+from authz.istio.contests import Terms
 from authz.istio.placement import Placement
 from authz.istio.problem import Invalid
 
 Resource = dict[str, Any]
 
 
-def translate(apirule: APIRule, cluster: Cluster) -> tuple[Resource, ...]:
+def translate(apirule: APIRule, cluster: Cluster, terms: Terms | None = None) -> tuple[Resource, ...]:
     """In the order in which they are to be applied. Raises Invalid with every obstacle."""
-    if problems := obstacles.problems(apirule, cluster):
+    if problems := obstacles.problems(apirule, cluster, terms):
         raise Invalid(problems)
     placed = placement.find(apirule, cluster)
     by_gateway = apirule.spec.enforcement == "Gateway"

@@ -12,6 +12,7 @@ import yaml
 
 from authz.istio import hosts, placement
 from authz.istio.login import Login
+from authz.istio.services import Service
 from authz.istio.translate import Resource
 from authz.local import envoy
 from authz.local.envoy import Address, Compiled, Gateway, Identity, Mesh, Provider, Workload
@@ -178,7 +179,7 @@ def _workload(backend: Backend, plan: Plan, ports: Ports, place: int) -> Workloa
         host=host,
         port=port,
         namespace=namespace,
-        labels=plan.loaded.cluster.services.get(f"{namespace}/{name}", {}),
+        labels=plan.loaded.cluster.services.get(f"{namespace}/{name}", Service()).selector,
         listen=Address(LOOPBACK, ports.sidecar + place),
         application=Address(LOOPBACK, behind),
     )

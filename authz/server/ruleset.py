@@ -10,7 +10,7 @@ from pathlib import Path
 from authz import config
 from authz.config import Config
 from authz.core.policy import Authorizer, Policy
-from authz.istio import apirule, cluster, hosts, obstacles, policy
+from authz.istio import apirule, cluster, contests, hosts, obstacles, policy
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.problem import Invalid, Problem
@@ -55,9 +55,10 @@ def translate(loaded: Loaded) -> tuple[list[Resource], list[str]]:
     """The Istio objects of all rules, and what stands in the way of the others."""
     resources: list[Resource] = []
     problems: list[str] = []
+    terms = contests.terms(loaded.cluster)
     for file, rule in loaded.rules:
         try:
-            resources += translate_one(rule, loaded.cluster)
+            resources += translate_one(rule, loaded.cluster, terms)
         except Invalid as invalid:
             problems += [f"{file}: {problem}" for problem in invalid.problems]
     return resources, problems
@@ -87,6 +88,7 @@ def _cluster(
         provider=settings.istio.provider,
         gateway_selector=settings.istio.gateway_selector,
         gateway_principal=settings.istio.gateway_principal,
+        foreign_services=settings.istio.foreign_services,
     )
     headers = policy.identity_headers(authorizers.values())
     bodies = [document.body for document in documents]

@@ -14,10 +14,13 @@ SETTINGS = Settings(**Istio().model_dump())
 
 
 def known(
-    documents: Iterable[dict[str, Any]], authorizers: Iterable[Authorizer] = (), headers: Iterable[str] = ()
+    documents: Iterable[dict[str, Any]],
+    authorizers: Iterable[Authorizer] = (),
+    headers: Iterable[str] = (),
+    settings: Settings = SETTINGS,
 ) -> Cluster:
     """Of documents without a mistake."""
-    found, problems = cluster.parse(documents, {one.name: one for one in authorizers}, headers, SETTINGS)
+    found, problems = cluster.parse(documents, {one.name: one for one in authorizers}, headers, settings)
     assert problems == ()
     return found
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from authz.istio import cluster
 from authz.istio.hosts import Gateway
+from authz.istio.services import Service
 from tests.istio.meshes import SETTINGS, known
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,7 +32,7 @@ def test_an_empty_cluster_has_nothing():
 
 
 def test_a_service_without_a_selector_is_there_all_the_same():
-    assert known([SERVICE]).services == {"default/db": {}}
+    assert known([SERVICE]).services == {"default/db": Service()}
 
 
 def test_gateways_of_the_gateway_api_are_not_istios():
@@ -47,8 +48,8 @@ def test_a_server_without_hosts_still_has_a_port():
 def test_what_is_written_and_left_empty_is_nothing():
     empty = gateway("networking.istio.io/v1", servers=None, selector=None)
     found = known([empty, SERVICE | {"spec": None}, config_map("") | {"data": None}])
-    assert (found.services, found.gateways) == ({"default/db": {}}, {"default/main": Gateway()})
-    assert found.providers == frozenset()
+    assert (found.services, found.gateways) == ({"default/db": Service()}, {"default/main": Gateway()})
+    assert found.providers == {}
 
 
 def test_broken_apirules_own_no_host():
@@ -59,11 +60,11 @@ def test_broken_apirules_own_no_host():
 @pytest.mark.parametrize(
     ("documents", "providers"),
     [
-        ([config_map("extensionProviders: [{name: authz, envoyExtAuthzGrpc: {}}]")], {"authz"}),
-        ([config_map("")], set()),
-        ([config_map("rootNamespace: istio-system")], set()),
-        ([config_map("extensionProviders:")], set()),
-        ([config_map("---")], set()),
+        ([config_map("extensionProviders: [{name: authz, envoyExtAuthzGrpc: {}}]")], {"authz": ""}),
+        ([config_map("")], {}),
+        ([config_map("rootNamespace: istio-system")], {}),
+        ([config_map("extensionProviders:")], {}),
+        ([config_map("---")], {}),
         ([config_map("extensionProviders: [{name: authz}]", namespace="elsewhere")], None),
         ([config_map(7, namespace="elsewhere")], None),
         ([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": 1}], None),
@@ -117,7 +118,7 @@ def test_a_broken_object_is_named_and_stops_nobody_else(written, problem):
     broken |= yaml.safe_load(f"{{{written}}}")
     found, reported = cluster.parse([broken, SERVICE], {}, (), SETTINGS)
     assert [str(each) for each in reported] == [problem]
-    assert found.services == {"default/db": {}}
+    assert found.services == {"default/db": Service()}
     assert found.gateways == {}
 
 
@@ -139,7 +140,7 @@ def test_a_broken_mesh_configuration_is_a_problem(mesh, problem):
     found, reported = cluster.parse([config_map(mesh), SERVICE], {}, (), SETTINGS)
     assert len(reported) == 1
     assert str(reported[0]).startswith(f"ConfigMap istio-system/istio: {problem}")
-    assert (found.providers, found.services) == (None, {"default/db": {}})
+    assert (found.providers, found.services) == (None, {"default/db": Service()})
 
 
 def test_the_gateways_namespace_is_part_of_its_identity():

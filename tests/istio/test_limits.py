@@ -5,8 +5,9 @@ import cProfile
 import pytest
 
 from authz.istio import apirule, policy, translate
+from authz.istio.pattern import OPERATORS_MAX, PATH_MAX_LENGTH, SEGMENTS_MAX
 from authz.istio.problem import Invalid
-from authz.istio.syntax import OPERATORS_MAX, PATH_MAX_LENGTH, RULES_MAX, SEGMENTS_MAX
+from authz.istio.syntax import RULES_MAX
 from tests.istio.meshes import SHOP as CLUSTER
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
