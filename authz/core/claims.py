@@ -5,6 +5,7 @@ Reading does not depend on the time and may be remembered; no cache can make an 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from authz.core.jwt import Jws
@@ -16,6 +17,9 @@ _ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt"})
 _OTHER_TYPES = frozenset({"id", "refresh", "offline", "logout"})  # Keycloak's claim `typ`
 _ID_TOKEN_CLAIMS = frozenset({"at_hash", "c_hash"})  # OpenID Connect Core 3.1.3.6, 3.3.2.11
 _LOGOUT_CLAIM = "events"  # OpenID Connect Back-Channel Logout 2.4, RFC 8417 2.2
+
+SHARED_MAX = 256  # sets of audiences of which one copy serves all tokens
+SHARED_MAX_LENGTH = 8
 
 _SECONDS_MAX = 2**53  # the integers all JSON readers agree on (RFC 8259 6); 285 million years
 
@@ -84,6 +88,12 @@ def _audiences(value: Any) -> frozenset[str]:
     audiences = [value] if isinstance(value, str) else value
     if not isinstance(audiences, list) or not all(isinstance(audience, str) for audience in audiences):
         raise Refused(Reason.CLAIMS_MALFORMED)
+    return _shared(tuple(audiences)) if len(audiences) <= SHARED_MAX_LENGTH else frozenset(audiences)
+
+
+@lru_cache(SHARED_MAX)
+def _shared(audiences: tuple[str, ...]) -> frozenset[str]:
+    """Thousands of tokens name the same few."""
     return frozenset(audiences)
 
 

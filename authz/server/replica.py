@@ -1,18 +1,20 @@
 """One authorizer: the service with its sources, policy and ports, from start to drain."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from authz import __version__, config
 from authz.config import Config
 from authz.core.policy import Jwt
-from authz.server import admin, files, grpcio, reload, ruleset
+from authz.server import admin, files, reload, ruleset
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
 from authz.server.ruleset import Loaded
@@ -23,7 +25,12 @@ from authz.sources import Refresh, Sources
 from authz.sources.fetched import REFRESH_BEFORE_S
 from authz.sources.http import Client
 
+if TYPE_CHECKING:
+    from authz.server import grpcio
+
 _log = structlog.get_logger()
+
+GC_YOUNG = 20_000  # objects made before the youngest are looked at: some 200 tokens never seen before
 
 _FIXED = ("listen", "workers", "transport", "sources")  # a change of these takes a restart
 
@@ -50,6 +57,7 @@ class Replica:
         await self._server.start(reuse_port=reuse_port)
         await self._load()
         await self._warm()
+        _settle()
         self._ready = True
         await self._server.serving(ready=True)
         _log.info("serving", version=__version__, grpc=self._settings.listen.grpc)
@@ -64,9 +72,11 @@ class Replica:
         await self._sources.close()
         await self._client.close()
 
-    def _transport(self) -> grpcio.Server | h2.Server:
+    def _transport(self) -> "grpcio.Server | h2.Server":
         where, age_s = self._settings.listen.grpc, self._settings.listen.max_connection_age
         if self._settings.transport == "grpcio":
+            from authz.server import grpcio  # noqa: PLC0415  # 8 MiB, which h2 does not need
+
             return grpcio.Server(self._service, where, age_s)
         limits = replace(LIMITS, age_s=age_s)
         server = h2.Server(self._service, where, self._certificates, limits)
@@ -123,6 +133,13 @@ class Replica:
         """Ask every source once, so that the first callers need not wait; one that fails holds up nobody."""
         for name, text in await self._sources.warm():
             _log.warning("a source did not answer", source=name, error=text)
+
+
+def _settle() -> None:
+    """What is here now stays: it need not be looked at again, and full collections no longer take long."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_YOUNG)
 
 
 async def _reload(certificates: Certificates) -> None:
