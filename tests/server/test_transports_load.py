@@ -1,17 +1,22 @@
 """Both transports under many calls and long messages."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
 
 import grpc
 import pytest
 
 from authz.server import grpcio, service
+from authz.server.h2.limits import PREFIX_BYTES
+from tests.server.h2.raw import client
 from tests.server.test_service import GOOD, ask, outcome
 from tests.server.test_service import service as ready_service
-from tests.server.transports import serving
+from tests.server.transports import free_address, serving
 
 MESSAGE_MAX_BYTES = grpcio.MESSAGE_MAX_BYTES
-STREAMS = 1_000  # at once; grpcio's server resets some of more than that
+STREAMS = 1_000  # at once on a connection; grpcio's server resets some of more than that
+CONNECTIONS = 10
 
 
 @pytest.mark.parametrize("number", [200, STREAMS])
@@ -64,3 +69,53 @@ async def test_a_compressed_message_is_refused_or_read(transport):
             assert outcome(await call) == (200, "")
         else:
             assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+class Waiting:
+    """A service that says the same as it hears, once all are there."""
+
+    def __init__(self) -> None:
+        self.number, self.gate = 0, asyncio.Event()
+
+    async def rpc(self, raw: bytes) -> bytes:
+        self.number += 1
+        await self.gate.wait()
+        return raw
+
+    async def settle(self) -> None:
+        """Until no more come."""
+        before = 0
+        while self.number != before or not before:
+            before = self.number
+            await asyncio.sleep(0.5)
+
+
+async def test_ten_thousand_calls_wait_at_once_and_each_is_given_its_own_answer(transport):
+    """Over ten connections. grpcio's server resets some that arrive together; it answers none wrongly."""
+    line: Any = Waiting()
+    messages = [[f"{each}/{number}".encode() for number in range(STREAMS)] for each in range(CONNECTIONS)]
+    async with serving(transport, line, where := free_address()), AsyncExitStack() as clients:
+        raws = [await clients.enter_async_context(client(where)) for _ in range(CONNECTIONS)]
+        asking = [asyncio.create_task(raw.ask(sent)) for raw, sent in zip(raws, messages, strict=True)]
+        await line.settle()
+        line.gate.set()
+        answers = await asyncio.gather(*asking)
+    sent = [message for each in messages for message in each]
+    reset = [message for each in answers for message, answer in each.items() if answer is None]
+    assert {
+        message: answer for each in answers for message, answer in each.items() if answer is not None
+    } == {message: message for message in sent if message not in reset}
+    assert line.number == len(sent) - len(reset)
+    assert not reset or transport is grpcio.Server
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+async def test_a_request_may_be_cut_anywhere(transport, size):
+    """A header block in CONTINUATIONs, a message in DATA frames, and both in small writes."""
+    asked = ask("/any", GOOD)
+    async with serving(transport, ready_service(), where := free_address()), client(where) as raw:
+        for at in range(0, len(request := raw.split(1, asked, size)), 100):
+            raw.send(request[at : at + 100])
+            await raw.writer.drain()
+        body = (await raw.until(0, 1)).data
+    assert outcome(body[PREFIX_BYTES:]) == (200, "")

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import hyperframe.frame as hf
 import pytest
 
 from authz.server.h2 import grpc
@@ -16,11 +15,9 @@ from authz.server.h2.limits import LIMITS, Limits
 from authz.server.h2.resumed import Resumed
 from authz.server.h2.server import Server
 from tests.server.h2 import wire
+from tests.server.h2.raw import ECHO, client
 from tests.server.h2.wire import Peer
 from tests.server.transports import free_address
-
-ECHO = b"echo"
-GREETING = PREFACE + wire.settings()
 
 
 class Line:
@@ -48,40 +45,6 @@ async def serving(line: Any, limits: Limits = LIMITS, **options: Any) -> AsyncIt
         yield server, address
     finally:
         await server.stop()
-
-
-class Raw:
-    """A client in bytes on a socket."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-        self.peer = Peer()  # for its encoder
-
-    def send(self, data: bytes) -> None:
-        self.writer.write(data)
-
-    def request(self, stream_id: int, *fields: tuple[str, str], message: bytes = ECHO) -> bytes:
-        head = self.peer.headers(stream_id, [*wire.REQUEST, *fields])
-        return head + wire.data(stream_id, grpc.framed(message), "END_STREAM")
-
-    async def until(self, kind: int, stream_id: int) -> Any:
-        """The next frame of that kind on that stream."""
-        while True:
-            head = await asyncio.wait_for(self.reader.readexactly(9), 5)
-            frame, size = hf.Frame.parse_frame_header(memoryview(head))
-            frame.parse_body(memoryview(await self.reader.readexactly(size)))
-            if (frame.type, frame.stream_id) == (kind, stream_id):
-                return frame
-
-
-@asynccontextmanager
-async def client(address: str) -> AsyncIterator[Raw]:
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(GREETING)
-    yield Raw(reader, writer)
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_a_call_that_need_not_wait_makes_no_task():
