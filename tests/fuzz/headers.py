@@ -1,19 +1,15 @@
-"""Random header blocks, each read twice: `python -m tests.fuzz.headers [-max_total_time=60] [CORPUS]`.
+"""Random header blocks, each read twice.
 
 A reader with a memory and one without must see the same requests and the same faults.
 """
 
-import sys
 from dataclasses import replace
 
-import atheris
-
-with atheris.instrument_imports(include=["authz.server.h2", "hpack"]):
-    from authz.server.h2 import grpc
-    from authz.server.h2.faults import ConnectionFault
-    from authz.server.h2.grpc import Call
-    from authz.server.h2.headers import Headers, Malformed
-    from authz.server.h2.limits import LIMITS
+from authz.server.h2 import grpc
+from authz.server.h2.faults import ConnectionFault
+from authz.server.h2.grpc import Call
+from authz.server.h2.headers import Headers, Malformed
+from authz.server.h2.limits import LIMITS
 
 FORGETFUL = replace(LIMITS, memo_block_max_bytes=-1)
 
@@ -40,8 +36,3 @@ def read(headers: Headers[Call], block: bytes) -> Call | str:
         return "malformed"
     except ConnectionFault:
         return "fault"
-
-
-if __name__ == "__main__":
-    atheris.Setup(sys.argv, one)
-    atheris.Fuzz()
