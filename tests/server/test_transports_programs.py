@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
+from authz.local import programs
 from authz.server import ext_authz_pb2 as pb
 from authz.server import grpcio, service
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
 from authz.server.service import Service
 from benchmarks import workload
-from tests import tools
 from tests.server import gateway
 from tests.server.gateway import Gateway
 from tests.server.test_service import GOOD, ask
@@ -116,7 +116,7 @@ async def ghz(address: str, folder: Path) -> dict[str, dict[str, int]]:
     options = f"--insecure --call {service.NAME}/Check --total {CALLS} --concurrency 200 --connections 20"
     files = ("--protoset", folder / "descriptors", "--data-file", data, "--format", "json")
     process = await asyncio.create_subprocess_exec(
-        tools.tool("ghz"), *options.split(), *files, address, stdout=asyncio.subprocess.PIPE
+        programs.get("ghz"), *options.split(), *files, address, stdout=asyncio.subprocess.PIPE
     )
     report: dict[str, dict[str, int]] = json.loads((await process.communicate())[0])
     return report
