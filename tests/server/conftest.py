@@ -10,7 +10,9 @@ from tests.server.transports import TRANSPORTS, Slow
 
 
 @pytest.fixture(params=TRANSPORTS, name="transport")
-def _transport(request: pytest.FixtureRequest) -> Any:
+async def _transport(request: pytest.FixtureRequest) -> Any:
+    # Once more than it is given up, so that its thread stays: seldom, grpcio waits for ever for its end.
+    grpc.aio.init_grpc_aio()
     return TRANSPORTS[request.param]
 
 
@@ -19,9 +21,3 @@ async def slow() -> AsyncIterator[Slow]:
     provider = Slow()
     yield provider
     await provider.sources.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _grpcio_goes_on() -> None:
-    """Its thread stays for all tests: seldom, grpcio waits for ever for the thread to end."""
-    grpc.aio.init_grpc_aio()
