@@ -1,19 +1,21 @@
 """The authorizer, in one file: a request goes in, a decision comes out.
 
-The one await is asking a source for a key. Nothing here knows Envoy, sockets or the clock.
+Each kind of credential has one await: asking its source. Nothing here knows Envoy, sockets or the clock.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
-from authz.core import authorize, claims, jwt, metadata, route, token
-from authz.core.decision import Decision, Deny
+from authz.core import authorize, claims, introspection, jwt, metadata, refusal, route, sign_in, token
+from authz.core.decision import Decision
 from authz.core.identity import Caller
 from authz.core.jwt import Jws
 from authz.core.memo import Memo
-from authz.core.policy import Authorizer, Policy, Rule
-from authz.core.reason import Reason, Refused, Unavailable
+from authz.core.policy import Authorizer, Introspection, Jwt, Policy, Rule, Session
+from authz.core.reason import Refused, Unavailable
 from authz.core.request import Request
+from authz.core.token import Token
 from authz.sources import Sources
 
 
@@ -30,36 +32,47 @@ async def check(
     request: Request, policy: Policy, sources: Sources, memo: Memo[Verified], now: float
 ) -> Decision:
     """Match, identify, authorize. `now` is seconds since the epoch."""
-    rule = None
+    rule: Rule | None = None
+    headers: Mapping[str, str] = {}  # of all checks of the rule: the first that sets one stands
+    cookies: tuple[str, ...] = ()
     try:
         if answer := metadata.answer(policy, request):
             return answer
         rule = route.match(policy, request)
-        headers = await _pass(rule, request, sources, memo, now)
-        return authorize.allow(policy, rule, request, headers)
-    except Refused as refused:
-        return Deny(refused.reason, rule, refused.scopes, metadata=metadata.url(policy, rule, request))
-    except Unavailable as unavailable:
-        return Deny(Reason.SOURCE_UNAVAILABLE, rule, note=str(unavailable))
-
-
-async def _pass(
-    rule: Rule, request: Request, sources: Sources, memo: Memo[Verified], now: float
-) -> Mapping[str, str]:
-    """All checks of the rule; the headers of the first that sets one stand."""
-    headers: Mapping[str, str] = {}
-    for question in rule.checks:
-        caller = await _identify(question.authorizer, request, sources, memo, now)
-        authorize.require(caller.claims, question.any_of)
-        told = caller.headers(question.authorizer.identity_headers)
-        headers = {**told, **headers} if headers else told
-    return headers
+        for question in rule.checks:
+            caller, new = await _identify(question.authorizer, request, sources, memo, now)
+            cookies += new
+            authorize.require(caller.claims, question.any_of)
+            told = caller.headers(question.authorizer.identity_headers)
+            headers = {**told, **headers} if headers else told
+        return authorize.allow(policy, rule, request, headers, cookies)
+    except (Refused, Unavailable) as failure:
+        return refusal.answer(policy, request, rule, failure, cookies)
 
 
 async def _identify(
     authorizer: Authorizer, request: Request, sources: Sources, memo: Memo[Verified], now: float
+) -> tuple[Caller, tuple[str, ...]]:
+    """Who calls, and cookies for the browser: one await for each kind of source."""
+    presented, whom = token.first(authorizer, request)
+    match whom:
+        case tuple():
+            return await _verify(presented, whom, sources, memo, now), ()
+        case Introspection():
+            said = await sources.introspector(whom).ask(presented, now)
+            introspection.check(said.claims, whom, now)
+            return said, ()
+        case Session():
+            scheme, host = sign_in.origin(request)
+            seen = await sources.oauth2_proxy(whom).ask(presented, host, scheme, whom)
+            return sign_in.caller(seen.found, whom, seen.take())
+        case _:
+            assert_never(whom)
+
+
+async def _verify(
+    presented: Token, accepted: tuple[Jwt, ...], sources: Sources, memo: Memo[Verified], now: float
 ) -> Caller:
-    presented, accepted = token.first(authorizer, request)
     digest = presented.digest
     known = memo.get(digest)
     jws = known.jws if known else jwt.parse(presented)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from authz.core import cookies
 from authz.core.claims import Claims
 from authz.core.decision import Allow
 from authz.core.policy import SCOPE_CLAIMS, Policy, Requirement, Rule
@@ -27,14 +28,25 @@ def require(claims: Claims, any_of: tuple[Requirement, ...]) -> None:
         raise Refused(Reason.SCOPE_MISSING, tuple(sorted(addressed[0].scopes)))
 
 
-def allow(policy: Policy, rule: Rule, request: Request, headers: Mapping[str, str]) -> Allow:
+def allow(
+    policy: Policy,
+    rule: Rule,
+    request: Request,
+    headers: Mapping[str, str],
+    for_browser: tuple[str, ...] = (),
+) -> Allow:
     """Let it pass with these identity headers, and with no other that a client may have sent."""
     reason = Reason.AUTHORIZED if rule.checks else Reason.PUBLIC
     known = policy.identity_headers
     remove = _absent(known, tuple(headers))
     if "_" in "".join(request.headers):
         remove += _aliases(request.headers, known)
-    return Allow(reason, rule, headers, remove)
+    sent = request.headers.get("cookie") if rule.cookies else None
+    if sent is None or (kept := cookies.without(sent, rule.cookies)) == sent:
+        return Allow(reason, rule, headers, remove, for_browser)
+    if not kept:
+        return Allow(reason, rule, headers, (*remove, "cookie"), for_browser)
+    return Allow(reason, rule, {**headers, "cookie": kept}, remove, for_browser)
 
 
 def _has_scopes(claims: Mapping[str, Any], scopes: frozenset[str]) -> bool:

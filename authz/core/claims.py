@@ -6,15 +6,17 @@ Reading does not depend on the time and may be remembered; no cache can make an 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 from authz.core.jwt import Jws
-from authz.core.policy import Jwt
+from authz.core.policy import Introspection, Jwt
 from authz.core.reason import Reason, Refused
 
 # RFC 8725 3.11 and 3.12: only what an issuer calls an access token, or leaves unnamed, is one.
 _ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt"})
 _OTHER_TYPES = frozenset({"id", "refresh", "offline", "logout"})  # Keycloak's claim `typ`
+_PROFILE_CLAIMS = frozenset({"iss", "exp", "aud", "sub", "client_id", "iat", "jti"})  # RFC 9068 2.2
 _ID_TOKEN_CLAIMS = frozenset({"at_hash", "c_hash"})  # OpenID Connect Core 3.1.3.6, 3.3.2.11
 _LOGOUT_CLAIM = "events"  # OpenID Connect Back-Channel Logout 2.4, RFC 8417 2.2
 
@@ -37,12 +39,15 @@ class Claims:
 def issuer(jws: Jws, accepted: tuple[Jwt, ...]) -> Jwt:
     """The one accepted whose issuer the token names, to the letter (RFC 7519 4.1.1).
 
-    Raises Refused: ISSUER_UNKNOWN, or ALGORITHM_REFUSED where the token's is not on its list.
+    Raises Refused: ISSUER_UNKNOWN, ALGORITHM_REFUSED where the token's is not on its list, TOKEN_KIND or
+    CLAIMS_MALFORMED where it is to keep to RFC 9068 and does not.
     """
     for accept in accepted:
         if accept.issuer == jws.claims.get("iss"):
             if jws.algorithm not in accept.algorithms:
                 raise Refused(Reason.ALGORITHM_REFUSED)
+            if accept.profile == "rfc9068":
+                _check_profile(jws)
             return accept
     raise Refused(Reason.ISSUER_UNKNOWN)
 
@@ -56,11 +61,17 @@ def read(jws: Jws) -> Claims:
     _check_kind(jws)
     if not isinstance(claims.get("sub"), str) or not claims["sub"] or "exp" not in claims:
         raise Refused(Reason.CLAIMS_MALFORMED)
+    return typed(claims)
+
+
+def typed(claims: Mapping[str, Any]) -> Claims:
+    """The registered claims that are there. Raises Refused(CLAIMS_MALFORMED)."""
     starts = max(_seconds(claims.get(name, 0)) for name in ("nbf", "iat"))
-    return Claims(_audiences(claims.get("aud", [])), starts, _seconds(claims["exp"]), claims)
+    expires = _seconds(claims["exp"]) if "exp" in claims else inf
+    return Claims(_audiences(claims.get("aud", [])), starts, expires, claims)
 
 
-def check(claims: Claims, accept: Jwt, now: float) -> None:
+def check(claims: Claims, accept: Jwt | Introspection, now: float) -> None:
     """Raises Refused: TOKEN_EXPIRED, TOKEN_NOT_YET_VALID or AUDIENCE_MISMATCH."""
     if now >= claims.expires + accept.leeway_s:
         raise Refused(Reason.TOKEN_EXPIRED)
@@ -70,17 +81,33 @@ def check(claims: Claims, accept: Jwt, now: float) -> None:
         raise Refused(Reason.AUDIENCE_MISMATCH)
 
 
-def _check_kind(jws: Jws) -> None:
-    claims = jws.claims
-    kind = jws.kind.lower().removeprefix("application/")
-    if (
-        kind not in _ACCESS_TOKEN_TYPES
-        or str(claims.get("typ", "")).lower() in _OTHER_TYPES
-        or claims.get("token_use", "access") != "access"  # Amazon Cognito
+def is_of_other_kind(claims: Mapping[str, Any]) -> bool:
+    """An ID token, a refresh token, a logout token."""
+    return (
+        str(claims.get("typ", "")).lower() in _OTHER_TYPES
         or not _ID_TOKEN_CLAIMS.isdisjoint(claims)
         or _LOGOUT_CLAIM in claims
-    ):
+    )
+
+
+def _check_kind(jws: Jws) -> None:
+    """Amazon Cognito says in `token_use` what it is."""
+    use = jws.claims.get("token_use", "access")
+    if _kind(jws) not in _ACCESS_TOKEN_TYPES or use != "access" or is_of_other_kind(jws.claims):
         raise Refused(Reason.TOKEN_KIND)
+
+
+def _check_profile(jws: Jws) -> None:
+    """RFC 9068 2.1, 2.2 and 4."""
+    if _kind(jws) != "at+jwt":
+        raise Refused(Reason.TOKEN_KIND)
+    if not jws.claims.keys() >= _PROFILE_CLAIMS:
+        raise Refused(Reason.CLAIMS_MALFORMED)
+
+
+def _kind(jws: Jws) -> str:
+    """RFC 7515 4.1.9: `application/` may be left out."""
+    return jws.kind.lower().removeprefix("application/")
 
 
 def _audiences(value: Any) -> frozenset[str]:

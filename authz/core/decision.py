@@ -1,7 +1,8 @@
 """The answer to one request: allowed with these headers, refused for this reason, or answered here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -9,13 +10,26 @@ from authz.core.policy import Rule
 from authz.core.reason import Reason
 
 
+class Form(Enum):
+    """What a refusal looks like: problem+json (RFC 9457), a page for a person, gRPC's status, or no body."""
+
+    PROBLEM = "problem"
+    PAGE = "page"
+    GRPC = "grpc"
+    NOTHING = "nothing"
+
+
 class Allow(NamedTuple):
-    """Pass the request on with `headers` set and `remove` taken out. A tuple as `Request` is, and why."""
+    """Pass the request on with `headers` set and `remove` taken out; `cookies` are for the browser.
+
+    A tuple as `Request` is, and why.
+    """
 
     reason: Reason
     rule: Rule
     headers: Mapping[str, str] = MappingProxyType({})
     remove: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without the headers: they tell who is calling."""
@@ -26,7 +40,8 @@ class Allow(NamedTuple):
 class Deny:
     """Refuse it. `rule` matched, if any did; `scopes` and `metadata` go into the challenge.
 
-    `metadata` is where the resource is described, if it is; `note` goes into the log alone.
+    `metadata` is where the resource is described, if it is; `note` goes into the log alone. `headers`
+    stand beside those that follow from the reason; `cookies` are `Set-Cookie` values.
     """
 
     reason: Reason
@@ -34,6 +49,9 @@ class Deny:
     scopes: tuple[str, ...] = ()
     note: str = ""
     metadata: str = ""
+    form: Form = Form.PROBLEM
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path as File
 from types import MappingProxyType
 from typing import Literal
 
+from authz.core.cors import Cors
 from authz.core.path import Path
 
 ALGORITHMS = frozenset(
@@ -82,6 +83,12 @@ class Introspection:
     ttl_s: float = 30.0
     negative_ttl_s: float = 5.0
     calls: int = 32
+    source: str = field(init=False, compare=False, repr=False)  # who is asked and how
+
+    def __post_init__(self) -> None:
+        """Named once, at load, for it is looked up at each request."""
+        asked = self.issuer, self.endpoint, self.client, self.ttl_s, self.negative_ttl_s, self.calls
+        object.__setattr__(self, "source", repr(asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +108,40 @@ Accept = Jwt | Introspection | Session
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where one bearer token may be, and who is believed about it: by its signature, or asked."""
+
+    location: Location
+    jwts: tuple[Jwt, ...] = ()
+    introspection: Introspection | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Authorizer:
     """Who is accepted, tried in order. An authorizer that accepts nothing refuses everyone.
 
-    `places` are the locations of tokens in that order, each with all that is accepted there.
+    `places` are where credentials may be, in that order: a token's, or a session's cookies.
     """
 
     name: str
     accept: tuple[Accept, ...] = ()
     identity_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    places: tuple[tuple[Location, tuple[Jwt, ...]], ...] = field(init=False, compare=False, repr=False)
+    places: tuple[Place | Session, ...] = field(init=False, compare=False, repr=False)
+    session: Session | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Sort by place at load, not at each request."""
-        jwts = [one for one in self.accept if isinstance(one, Jwt)]
-        locations = dict.fromkeys(accept.location for accept in jwts)
-        places = ((place, tuple(one for one in jwts if one.location == place)) for place in locations)
+        places = dict.fromkeys(_at(accept, self.accept) for accept in self.accept)
         object.__setattr__(self, "places", tuple(places))
+        object.__setattr__(self, "session", next((one for one in places if isinstance(one, Session)), None))
+
+
+def _at(accept: Accept, all_of_them: tuple[Accept, ...]) -> Place | Session:
+    if isinstance(accept, Session):
+        return accept
+    tokens = [one for one in all_of_them if not isinstance(one, Session) and one.location == accept.location]
+    jwts = tuple(one for one in tokens if isinstance(one, Jwt))
+    return Place(accept.location, jwts, next((one for one in tokens if isinstance(one, Introspection)), None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +169,16 @@ class Check:
 class Rule:
     """A method and path, and the checks that must all pass; none makes it public.
 
-    `name` is `namespace/apirule/index`: the label of metrics, logs and explanations.
+    `name` is `namespace/apirule/index`: the label of metrics, logs and explanations. `cookies` names the
+    sessions of the host, which are not for the workload.
     """
 
     name: str
     methods: frozenset[str]
     path: Path
     checks: tuple[Check, ...] = ()
+    cors: Cors | None = None
+    cookies: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -165,12 +192,14 @@ class Host:
     """The rules of one host in order. A wildcard's name starts with `*.`.
 
     `is_described` says that we answer for its metadata (see `metadata`).
+    `preflights` are rules without checks for those CORS preflights that Envoy answers after us.
     """
 
     name: str
     rules: tuple[Rule, ...]
     rejects_ambiguous: bool = True
     is_described: bool = False
+    preflights: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ no other place in the code may decide a status or invent a text.
 
 from enum import Enum
 
+from authz.core.policy import Session
+
 
 class Reason(Enum):
     """An outcome: HTTP status, RFC 6750 section 3.1 error code ("" if none), text for the caller."""
@@ -22,8 +24,13 @@ class Reason(Enum):
         "The request carries more than one credential of a kind.",
     )
 
+    SIGN_IN = (302, "", "The browser is sent to sign in.")
+
     TOKEN_MISSING = (401, "", "The request carries no token.")
+    SESSION_MISSING = (401, "", "The request carries neither a token nor a session.")
+    SESSION_ENDED = (401, "", "The session has ended.")
     TOKEN_MALFORMED = (401, "invalid_token", "The token is not a well-formed signed JWT.")
+    TOKEN_INACTIVE = (401, "invalid_token", "The token's issuer says that it is not active.")
     TOKEN_TOO_LONG = (401, "invalid_token", "The token is too long.")
     TOKEN_KIND = (401, "invalid_token", "The token is not an access token.")
     ALGORITHM_REFUSED = (401, "invalid_token", "The token's algorithm is not accepted.")
@@ -36,6 +43,7 @@ class Reason(Enum):
     AUDIENCE_MISMATCH = (401, "invalid_token", "The token is meant for another audience.")
 
     SCOPE_MISSING = (403, "insufficient_scope", "The token lacks a scope that the rule requires.")
+    SESSION_FORBIDDEN = (403, "", "The signed-in user is not among those whom the rule admits.")
     IDENTITY_UNUSABLE = (403, "", "A claim can not be passed on as a header.")
     HOST_UNKNOWN = (403, "", "No APIRule covers this host.")
     RULE_MISSING = (403, "", "No rule of this host covers this method and path.")
@@ -66,12 +74,23 @@ class Reason(Enum):
 
 
 class Refused(Exception):
-    """The caller's fault: caught once, in `check`. `scopes` are those the rule would accept."""
+    """The caller's fault: caught once, in `check`. `scopes` are those the rule would accept.
 
-    def __init__(self, reason: Reason, scopes: tuple[str, ...] = ()) -> None:
+    `sign_in` is where a browser may come by what it lacks; `cookies` are to reach it whatever happens.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        scopes: tuple[str, ...] = (),
+        sign_in: Session | None = None,
+        cookies: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(reason.name)
         self.reason = reason
         self.scopes = scopes
+        self.sign_in = sign_in
+        self.cookies = cookies
 
 
 class Unavailable(Exception):

@@ -3,6 +3,7 @@
 The same precedence as the virtual service and the policies; a property test holds the three equal.
 """
 
+from authz.core import cors
 from authz.core import path as paths
 from authz.core.policy import Host, Policy, Rule
 from authz.core.reason import Reason, Refused
@@ -20,10 +21,21 @@ def match(policy: Policy, request: Request) -> Rule:
     found = host(policy, request.host)
     if found.rejects_ambiguous and paths.is_ambiguous(path):
         raise Refused(Reason.PATH_AMBIGUOUS)
+    if found.preflights and cors.is_preflight(request) and (preflight := _preflight(found, request)):
+        return preflight
     for rule in found.rules:
         if request.method in rule.methods and rule.path.matches(path):
             return rule
     raise Refused(Reason.RULE_MISSING)
+
+
+def _preflight(found: Host, request: Request) -> Rule | None:
+    """The rule by whose CORS policy Envoy answers it; the preflights of other origins it passes on."""
+    asked = request.headers.get("origin", "")
+    for rule in found.preflights:
+        if rule.path.matches(request.path):
+            return rule if rule.cors and rule.cors.admits(asked) else None
+    return None
 
 
 def host(policy: Policy, authority: str) -> Host:

@@ -1,18 +1,24 @@
-"""Finding the one token of a request, and never showing it.
+"""Finding the one credential of a request that counts, and never showing it.
 
 More than one token where one is expected is refused, for two parties could pick two different ones.
 """
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import parse_qsl
 
-from authz.core.policy import Authorizer, Jwt, Location
+from authz.core import cookies
+from authz.core.policy import Authorizer, Introspection, Jwt, Location, Place, Session
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 
 TOKEN_MAX_LENGTH = 16_384  # access tokens with many groups reach 10 kB; Envoy's header limit is 60 KiB
 PARAMETERS_MAX = 100  # as many as a form has; more is an attack on the parser
+
+
+_is_opaque = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch  # RFC 6750 2.1: b64token
+_looks_like_jwt = re.compile(r"e[w-z][^.]*\.[^.]*\.[^.]*").fullmatch  # base64url of `{` and two dots
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +38,34 @@ class Token:
     __str__ = __repr__
 
 
-def first(authorizer: Authorizer, request: Request) -> tuple[Token, tuple[Jwt, ...]]:
-    """The token at the first place the authorizer looks that has one, and all it accepts there.
+def first(
+    authorizer: Authorizer, request: Request
+) -> tuple[Token, tuple[Jwt, ...] | Introspection | Session]:
+    """The credential at the first place the authorizer looks that has one, and who is believed about it.
 
-    Raises Refused: TOKEN_MISSING, AUTHORIZER_ELSEWHERE, and what `find` raises.
+    Raises Refused: TOKEN_MISSING, SESSION_MISSING, AUTHORIZER_ELSEWHERE, TOKEN_MALFORMED, and what `find`
+    and `cookies.session` raise.
     """
     if not authorizer.accept:
         raise Refused(Reason.AUTHORIZER_ELSEWHERE)
-    for location, accepted in authorizer.places:
-        if token := find(location, request):
-            return token, accepted
+    for place in authorizer.places:
+        if isinstance(place, Session):
+            if found := cookies.session(request.headers.get("cookie", ""), place.cookie_name):
+                return Token(found), place
+        elif token := find(place.location, request):
+            return token, place.jwts if place.introspection is None else _either(token, place)
+    if authorizer.session:
+        raise Refused(Reason.SESSION_MISSING, sign_in=authorizer.session)
     raise Refused(Reason.TOKEN_MISSING)
+
+
+def _either(token: Token, place: Place) -> tuple[Jwt, ...] | Introspection:
+    """A token that looks like a JWT is one where JWTs are accepted; all others are the issuer's to judge."""
+    if place.jwts and _looks_like_jwt(token.text):
+        return place.jwts
+    if place.introspection is None or not _is_opaque(token.text):
+        raise Refused(Reason.TOKEN_MALFORMED)
+    return place.introspection
 
 
 def find(location: Location, request: Request) -> Token | None:

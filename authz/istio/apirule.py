@@ -18,10 +18,6 @@ from authz.istio.schema import Metadata, Rule, Spec
 GROUP = "gateway.kyma-project.io"
 
 _CONFLICT = "Path {} with method {} conflicts with at least one of the previous rule paths (spec.rules[{}])"
-_PREFLIGHT = (
-    "with enforcement Gateway a preflight is refused by the authorizer; "
-    "list OPTIONS in a rule with noAuth, and let the workload answer"
-)
 
 _Numbered = tuple[int, Rule]
 _Known = dict[str, object]  # an issuer, to its keys and where its tokens are looked for
@@ -73,8 +69,6 @@ def parse(document: Mapping[str, Any]) -> APIRule:
 
 def _problems(spec: Spec) -> Iterator[Problem]:
     rules = list(enumerate(spec.rules))
-    if spec.cors_policy and spec.enforcement == "Gateway":
-        yield Problem("spec.corsPolicy", _PREFLIGHT)
     yield from _serviceless(spec, rules)
     yield from _among(rules)
     yield from _unreachable(spec, rules)

@@ -4,7 +4,9 @@ It never fails: a rule that can not be kept here refuses its requests, and `obst
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from authz.core.cors import Cors
 from authz.core.policy import (
     BEARER,
     IDENTITY_HEADERS,
@@ -21,6 +23,9 @@ from authz.istio import hosts, login, metadata, schema
 from authz.istio.access import Authentication, Authorization, JwtConfig
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
+from authz.istio.schema import CorsPolicy
+
+_OPTIONS = frozenset({"OPTIONS"})
 
 
 def build(apirules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cluster: Cluster) -> Policy:
@@ -28,15 +33,7 @@ def build(apirules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cl
     owners = hosts.owners(apirules, cluster.gateways)
     kept = {owner.key: _rules(owner, authorizers) for owner in owners.values()}
     return Policy(
-        hosts={
-            name: Host(
-                name,
-                kept[owner.key],
-                owner.spec.rejects_ambiguous,
-                metadata.answering(owner, cluster) is not None,
-            )
-            for name, owner in owners.items()
-        },
+        hosts={name: _host(name, owner, kept[owner.key], cluster) for name, owner in owners.items()},
         identity_headers=identity_headers(authorizers.values()),
     )
 
@@ -44,6 +41,14 @@ def build(apirules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cl
 def identity_headers(authorizers: Iterable[Authorizer]) -> frozenset[str]:
     """Every header that may carry an identity, and so must never come from a client."""
     return frozenset(IDENTITY_HEADERS).union(*(authorizer.identity_headers for authorizer in authorizers))
+
+
+def _host(name: str, owner: APIRule, rules: tuple[Rule, ...], cluster: Cluster) -> Host:
+    """At the gateway the authorizer comes before Envoy's cors filter; a workload never sees a preflight."""
+    asked_first = owner.spec.enforcement == "Gateway"
+    preflights = (replace(rule, methods=_OPTIONS, checks=()) for rule in rules if rule.cors and asked_first)
+    described = metadata.answering(owner, cluster) is not None
+    return Host(name, rules, owner.spec.rejects_ambiguous, described, tuple(preflights))
 
 
 def _rules(apirule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
@@ -59,9 +64,30 @@ def _login(apirule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rul
 
 
 def _own_rules(apirule: APIRule, authorizers: Mapping[str, Authorizer]) -> tuple[Rule, ...]:
+    cors = _cors(apirule.spec.cors_policy)
+    checked = [tuple(_checks(rule, authorizers)) for rule in apirule.spec.rules]
+    cookies = tuple(dict.fromkeys(name for checks in checked for name in _cookies(checks)))
     return tuple(
-        Rule(f"{apirule.key}/{index}", frozenset(rule.methods), rule.path, tuple(_checks(rule, authorizers)))
-        for index, rule in enumerate(apirule.spec.rules)
+        Rule(f"{apirule.key}/{index}", frozenset(rule.methods), rule.path, checks, cors, cookies)
+        for index, (rule, checks) in enumerate(zip(apirule.spec.rules, checked, strict=True))
+    )
+
+
+def _cookies(checks: Iterable[Check]) -> Iterable[str]:
+    return (check.authorizer.session.cookie_name for check in checks if check.authorizer.session)
+
+
+def _cors(policy: CorsPolicy | None) -> Cors | None:
+    """Without origins it does nothing."""
+    if policy is None or not policy.allow_origins:
+        return None
+    origins = policy.allow_origins
+    return Cors(
+        exact=frozenset(origin.exact for origin in origins if origin.exact),
+        prefixes=tuple(origin.prefix for origin in origins if origin.prefix),
+        regexes=tuple(origin.regex for origin in origins if origin.regex),
+        credentials=bool(policy.allow_credentials),
+        exposed=tuple(policy.expose_headers),
     )
 
 

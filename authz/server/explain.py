@@ -11,7 +11,7 @@ from authz.check import Verified, check
 from authz.core import route
 from authz.core.decision import Allow, Answer, Decision, Deny
 from authz.core.memo import Memo
-from authz.core.policy import Policy, Rule
+from authz.core.policy import Authorizer, Policy, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 from authz.server.replica import accepts, sources_of
@@ -54,13 +54,11 @@ def render(explanation: Explanation) -> str:
     ]
     if isinstance(decision, Allow):
         lines += [f"  passes on {name}: {value}" for name, value in sorted(decision.headers.items())]
+        lines += [f"  keeps from the workload: {name}" for name in decision.remove if name == "cookie"]
     elif isinstance(decision, Answer):
         lines.append(f"  {decision.document}")
     else:
-        lines += (
-            [f"  the token would need the scopes: {' '.join(decision.scopes)}"] if decision.scopes else []
-        )
-        lines += [f"  {decision.note}"] if decision.note else []
+        lines += _refused(decision)
     if explanation.elsewhere:
         lines.append(f"  {explanation.elsewhere}")
     if explanation.rules:
@@ -79,6 +77,15 @@ def _verdict(decision: Decision) -> str:
             return f"refused with {reason.status}"
 
 
+def _refused(deny: Deny) -> Iterable[str]:
+    if deny.scopes:
+        yield f"  the token would need the scopes: {' '.join(deny.scopes)}"
+    for name, value in deny.headers:
+        yield f"  answers with {name}: {value}"
+    if deny.note:
+        yield f"  {deny.note}"
+
+
 def _rules(policy: Policy, request: Request, decision: Decision) -> Iterable[tuple[Rule, str]]:
     for rule in _of_host(policy, request):
         if rule == decision.rule:
@@ -93,6 +100,8 @@ def _elsewhere(loaded: Loaded, decision: Decision) -> str:
     if decision.rule is None:
         return ""
     key, _, index = decision.rule.name.rpartition("/")
+    if not index.isdecimal():  # pages for signing in
+        return ""
     spec = next(rule.spec for _, rule in loaded.rules if rule.key == key)
     if spec.enforcement == "Workload" and spec.rules[int(index)].jwt:
         return "the mesh decides this rule itself: 401 for a bad token, 403 without one or its scope"
@@ -113,5 +122,11 @@ def _misfit(rule: Rule, request: Request) -> str:
 
 
 def _describe(rule: Rule) -> str:
-    access = " and ".join(one.authorizer.name for one in rule.checks) or "public"
+    access = " and ".join(_kinds(one.authorizer) for one in rule.checks) or "public"
     return f"{','.join(sorted(rule.methods))} {rule.path} [{access}]"
+
+
+def _kinds(authorizer: Authorizer) -> str:
+    """Its name, and what it accepts in that order where that is not one JWT after the other."""
+    kinds = dict.fromkeys(type(one).__name__.lower() for one in authorizer.accept)
+    return authorizer.name if [*kinds] in ([], ["jwt"]) else f"{authorizer.name}: {' or '.join(kinds)}"

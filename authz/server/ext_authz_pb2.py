@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0f\x65xt_authz.proto\x12\rauthz.wire.v1\x1a\x1egoogle/protobuf/wrappers.proto\"=\n\x0c\x43heckRequest\x12-\n\nattributes\x18\x01 \x01(\x0b\x32\x19.authz.wire.v1.Attributes\"5\n\nAttributes\x12\'\n\x07request\x18\x04 \x01(\x0b\x32\x16.authz.wire.v1.Request\",\n\x07Request\x12!\n\x04http\x18\x02 \x01(\x0b\x32\x13.authz.wire.v1.Http\"\xc3\x01\n\x04Http\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x31\n\x07headers\x18\x03 \x03(\x0b\x32 .authz.wire.v1.Http.HeadersEntry\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04host\x18\x05 \x01(\t\x12,\n\nheader_map\x18\r \x01(\x0b\x32\x18.authz.wire.v1.HeaderMap\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"3\n\tHeaderMap\x12&\n\x07headers\x18\x01 \x03(\x0b\x32\x15.authz.wire.v1.Header\"7\n\x06Header\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"\x91\x01\n\rCheckResponse\x12%\n\x06status\x18\x01 \x01(\x0b\x32\x15.authz.wire.v1.Status\x12\'\n\x06\x64\x65nied\x18\x02 \x01(\x0b\x32\x15.authz.wire.v1.DeniedH\x00\x12\x1f\n\x02ok\x18\x03 \x01(\x0b\x32\x11.authz.wire.v1.OkH\x00\x42\x0f\n\rhttp_response\"\x16\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"o\n\x06\x44\x65nied\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.authz.wire.v1.HttpStatus\x12,\n\x07headers\x18\x02 \x03(\x0b\x32\x1b.authz.wire.v1.HeaderOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"M\n\x02Ok\x12,\n\x07headers\x18\x02 \x03(\x0b\x32\x1b.authz.wire.v1.HeaderOption\x12\x19\n\x11headers_to_remove\x18\x05 \x03(\t\"\x95\x01\n\x0cHeaderOption\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.authz.wire.v1.Header\x12*\n\x06\x61ppend\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12\x32\n\rappend_action\x18\x03 \x01(\x0e\x32\x1b.authz.wire.v1.AppendAction*w\n\x0c\x41ppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x12\x17\n\x13OVERWRITE_IF_EXISTS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0f\x65xt_authz.proto\x12\rauthz.wire.v1\x1a\x1egoogle/protobuf/wrappers.proto\"=\n\x0c\x43heckRequest\x12-\n\nattributes\x18\x01 \x01(\x0b\x32\x19.authz.wire.v1.Attributes\"5\n\nAttributes\x12\'\n\x07request\x18\x04 \x01(\x0b\x32\x16.authz.wire.v1.Request\",\n\x07Request\x12!\n\x04http\x18\x02 \x01(\x0b\x32\x13.authz.wire.v1.Http\"\xc3\x01\n\x04Http\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x31\n\x07headers\x18\x03 \x03(\x0b\x32 .authz.wire.v1.Http.HeadersEntry\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04host\x18\x05 \x01(\t\x12,\n\nheader_map\x18\r \x01(\x0b\x32\x18.authz.wire.v1.HeaderMap\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"3\n\tHeaderMap\x12&\n\x07headers\x18\x01 \x03(\x0b\x32\x15.authz.wire.v1.Header\"7\n\x06Header\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"\x91\x01\n\rCheckResponse\x12%\n\x06status\x18\x01 \x01(\x0b\x32\x15.authz.wire.v1.Status\x12\'\n\x06\x64\x65nied\x18\x02 \x01(\x0b\x32\x15.authz.wire.v1.DeniedH\x00\x12\x1f\n\x02ok\x18\x03 \x01(\x0b\x32\x11.authz.wire.v1.OkH\x00\x42\x0f\n\rhttp_response\"\x16\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"o\n\x06\x44\x65nied\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.authz.wire.v1.HttpStatus\x12,\n\x07headers\x18\x02 \x03(\x0b\x32\x1b.authz.wire.v1.HeaderOption\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"\x8b\x01\n\x02Ok\x12,\n\x07headers\x18\x02 \x03(\x0b\x32\x1b.authz.wire.v1.HeaderOption\x12\x19\n\x11headers_to_remove\x18\x05 \x03(\t\x12<\n\x17response_headers_to_add\x18\x06 \x03(\x0b\x32\x1b.authz.wire.v1.HeaderOption\"\x95\x01\n\x0cHeaderOption\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.authz.wire.v1.Header\x12*\n\x06\x61ppend\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12\x32\n\rappend_action\x18\x03 \x01(\x0e\x32\x1b.authz.wire.v1.AppendAction*w\n\x0c\x41ppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x12\x17\n\x13OVERWRITE_IF_EXISTS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HTTP_HEADERSENTRY']._loaded_options = None
   _globals['_HTTP_HEADERSENTRY']._serialized_options = b'8\001'
-  _globals['_APPENDACTION']._serialized_start=1082
-  _globals['_APPENDACTION']._serialized_end=1201
+  _globals['_APPENDACTION']._serialized_start=1145
+  _globals['_APPENDACTION']._serialized_end=1264
   _globals['_CHECKREQUEST']._serialized_start=66
   _globals['_CHECKREQUEST']._serialized_end=127
   _globals['_ATTRIBUTES']._serialized_start=129
@@ -58,8 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DENIED']._serialized_end=821
   _globals['_HTTPSTATUS']._serialized_start=823
   _globals['_HTTPSTATUS']._serialized_end=849
-  _globals['_OK']._serialized_start=851
-  _globals['_OK']._serialized_end=928
-  _globals['_HEADEROPTION']._serialized_start=931
-  _globals['_HEADEROPTION']._serialized_end=1080
+  _globals['_OK']._serialized_start=852
+  _globals['_OK']._serialized_end=991
+  _globals['_HEADEROPTION']._serialized_start=994
+  _globals['_HEADEROPTION']._serialized_end=1143
 # @@protoc_insertion_point(module_scope)

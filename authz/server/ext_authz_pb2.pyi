@@ -107,12 +107,14 @@ class HttpStatus(_message.Message):
     def __init__(self, code: _Optional[int] = ...) -> None: ...
 
 class Ok(_message.Message):
-    __slots__ = ("headers", "headers_to_remove")
+    __slots__ = ("headers", "headers_to_remove", "response_headers_to_add")
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     HEADERS_TO_REMOVE_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_HEADERS_TO_ADD_FIELD_NUMBER: _ClassVar[int]
     headers: _containers.RepeatedCompositeFieldContainer[HeaderOption]
     headers_to_remove: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, headers: _Optional[_Iterable[_Union[HeaderOption, _Mapping]]] = ..., headers_to_remove: _Optional[_Iterable[str]] = ...) -> None: ...
+    response_headers_to_add: _containers.RepeatedCompositeFieldContainer[HeaderOption]
+    def __init__(self, headers: _Optional[_Iterable[_Union[HeaderOption, _Mapping]]] = ..., headers_to_remove: _Optional[_Iterable[str]] = ..., response_headers_to_add: _Optional[_Iterable[_Union[HeaderOption, _Mapping]]] = ...) -> None: ...
 
 class HeaderOption(_message.Message):
     __slots__ = ("header", "append", "append_action")

@@ -13,7 +13,7 @@ import structlog
 
 from authz import __version__, config
 from authz.config import Config
-from authz.core.policy import Jwt
+from authz.core.policy import Accept
 from authz.server import admin, files, reload, ruleset
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
@@ -151,7 +151,7 @@ async def _reload(certificates: Certificates) -> None:
         _log.info("certificates loaded")
 
 
-def accepts(loaded: Loaded) -> list[Jwt]:
+def accepts(loaded: Loaded) -> list[Accept]:
     """Everyone whom some rule accepts that the authorizer may be asked about; the mesh decides the others."""
     elsewhere = {
         f"{apirule.key}/{index}"
@@ -165,7 +165,7 @@ def accepts(loaded: Loaded) -> list[Jwt]:
         for rule in host.rules
         for check in rule.checks
         for accept in check.authorizer.accept
-        if isinstance(accept, Jwt) and rule.name not in elsewhere
+        if rule.name not in elsewhere
     ]
 
 

@@ -62,8 +62,8 @@ class Telemetry:
         self._rules = Gauge("authz_policy_rules", "Rules being enforced.", registry=self.registry)
 
     def watch(self, sources: Sources) -> None:
-        """Report the age of what each source gave."""
-        self.registry.register(_SourceAges(sources))
+        """Report the age of what each source gave, and how the calls to it go."""
+        self.registry.register(_Sources(sources))
 
     def count(self, refused: Mapping[str, int]) -> None:
         """Report what the transport refused, by cause."""
@@ -132,19 +132,33 @@ class _Checks(Collector):
         yield HistogramMetricFamily("authz_check_seconds", "Time to decide.", buckets, self._sum_s)
 
 
-class _SourceAges(Collector):
+class _Sources(Collector):
+    """Labels come from the configuration and from `gate.OUTCOMES`: there are only so many."""
+
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
+    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
+        ages = GaugeMetricFamily(
             "authz_source_age_seconds",
             "Age of the last good answer; -1 if there was none.",
             labels=["source"],
         )
+        calls = CounterMetricFamily(
+            "authz_source_calls",
+            "Questions to introspection endpoints and oauth2-proxies, by what became of them.",
+            labels=["source", "kind", "outcome"],
+        )
+        shut = GaugeMetricFamily(
+            "authz_source_shut", "1 while a source is left alone, for it failed.", labels=["source", "kind"]
+        )
         for row in self._sources.status():
-            family.add_metric([row.name], row.age_s)
-        yield family
+            ages.add_metric([row.name], row.age_s)
+            for outcome, number in row.calls.items():
+                calls.add_metric([row.name, row.kind, outcome], number)
+            if row.calls:
+                shut.add_metric([row.name, row.kind], row.shut)
+        yield from (ages, calls, shut)
 
 
 class _Refused(Collector):

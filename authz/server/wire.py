@@ -7,12 +7,14 @@ for Envoy reads an empty CheckResponse as *allow* (envoy/service/auth/v3/externa
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import assert_never
 
-from authz.core.decision import Allow, Answer, Decision, Deny
+from authz.core.decision import Allow, Answer, Decision, Deny, Form
 from authz.core.memo import Memo
 from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.server import ext_authz_pb2 as pb
+from authz.server import page
 
 # google.rpc.Code: what Envoy looks at first. Only OK passes.
 _OK, _PERMISSION_DENIED = 0, 7
@@ -25,6 +27,15 @@ _PUBLIC = (
     ("cache-control", "max-age=300"),
     ("access-control-allow-origin", "*"),
 )
+_FORM_HEADERS: Mapping[Form, tuple[tuple[str, str], ...]] = {
+    Form.PROBLEM: (("content-type", "application/problem+json"),),
+    Form.PAGE: page.HEADERS,
+    Form.GRPC: (),  # Envoy sets the content type, and the HTTP status to 200
+    Form.NOTHING: (),
+}
+# gRPC's own codes: INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE.
+_GRPC_STATUS = {400: "3", 401: "16", 403: "7", 503: "14"}
+_GRPC_UNKNOWN = "2"
 
 _RETRY_AFTER_S = "1"  # keys are asked for again within seconds
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
@@ -54,6 +65,8 @@ def encode(decision: Decision, request_id: str) -> bytes:
 
 def allowed(allow: Allow) -> bytes:
     """Status OK with an OkHttpResponse: each header overwrites what the client sent."""
+    if allow.cookies:
+        return _encoded(allow.headers, allow.remove, allow.cookies)
     key = (*allow.headers.items(), allow.remove)
     answer = _allowances.get(key)
     if answer is None:
@@ -62,12 +75,17 @@ def allowed(allow: Allow) -> bytes:
     return answer
 
 
-def _encoded(headers: Mapping[str, str], remove: Iterable[str]) -> bytes:
-    """Envoy up to 1.40 reads `append`, later ones `append_action`; both are set, so that both overwrite."""
+def _encoded(headers: Mapping[str, str], remove: Iterable[str], cookies: Iterable[str] = ()) -> bytes:
+    """Envoy up to 1.40 reads `append`, later ones `append_action`; both are set, so that both overwrite.
+
+    Cookies are added to the answer, beside the workload's own.
+    """
     response = pb.CheckResponse(status=pb.Status(code=_OK), ok=pb.Ok(headers_to_remove=remove))
     for name, value in headers.items():
         option = response.ok.headers.add(append_action=pb.OVERWRITE_IF_EXISTS_OR_ADD)
         option.header.key, option.header.value, option.append.value = name, value, False
+    for cookie in cookies:
+        response.ok.response_headers_to_add.add(header=pb.Header(key="set-cookie", value=cookie))
     return response.SerializeToString()
 
 
@@ -75,15 +93,14 @@ _allowances = Memo[bytes](ALLOWANCES_BYTES)
 
 
 def denied(deny: Deny, request_id: str = "") -> bytes:
-    """Status PERMISSION_DENIED with a DeniedHttpResponse: problem+json (RFC 9457) and a challenge."""
-    reason = deny.reason
-    if reason.allows:  # a refusal may never turn into an allowance, whatever row it was given
-        reason = Reason.INTERNAL_ERROR
+    """Status PERMISSION_DENIED with a DeniedHttpResponse in the form that the caller can read."""
+    if deny.reason.allows:  # a refusal may never turn into an allowance, whatever row it was given
+        deny = Deny(Reason.INTERNAL_ERROR, deny.rule)
     response = pb.CheckResponse(
         status=pb.Status(code=_PERMISSION_DENIED),
-        denied=pb.Denied(status=pb.HttpStatus(code=reason.status), body=problem(reason, request_id)),
+        denied=pb.Denied(status=pb.HttpStatus(code=deny.reason.status), body=_body(deny, request_id)),
     )
-    for name, value in _denial_headers(reason, deny, request_id):
+    for name, value in _denial_headers(deny, request_id):
         # Without `append`: Envoy drops the header if it is true (measured on 1.40).
         response.denied.headers.add(header=pb.Header(key=name, value=value))
     return response.SerializeToString()
@@ -96,6 +113,20 @@ def answered(answer: Answer) -> bytes:
         http.headers.add(header=pb.Header(key=name, value=value))
     response = pb.CheckResponse(status=pb.Status(code=_PERMISSION_DENIED), denied=http)
     return response.SerializeToString()
+
+
+def _body(deny: Deny, request_id: str) -> str:
+    match deny.form:
+        case Form.PROBLEM:
+            return problem(deny.reason, request_id)
+        case Form.PAGE:
+            return page.render(deny, request_id)
+        case Form.GRPC:
+            return deny.reason.text  # Envoy makes it grpc-message
+        case Form.NOTHING:
+            return ""
+        case _:
+            assert_never(deny.form)
 
 
 def problem(reason: Reason, request_id: str) -> str:
@@ -121,14 +152,20 @@ def challenge(reason: Reason, scopes: Iterable[str], metadata: str = "") -> str:
     return ", ".join(parts)
 
 
-def _denial_headers(reason: Reason, deny: Deny, request_id: str) -> Iterable[tuple[str, str]]:
-    yield "content-type", "application/problem+json"
+def _denial_headers(deny: Deny, request_id: str) -> Iterable[tuple[str, str]]:
+    reason = deny.reason
+    yield from _FORM_HEADERS[deny.form]
     yield "cache-control", "no-store"
+    yield from deny.headers
+    for cookie in deny.cookies:
+        yield "set-cookie", cookie
     if reason.error or reason.status == 401:
         scopes = deny.scopes or (deny.rule.scopes if deny.rule else ())
         yield "www-authenticate", challenge(reason, scopes, deny.metadata)
     if reason.status == 503:
         yield "retry-after", _RETRY_AFTER_S
+    if deny.form is Form.GRPC:
+        yield "grpc-status", _GRPC_STATUS.get(reason.status, _GRPC_UNKNOWN)
     if request_id:
         yield "x-request-id", request_id
 

@@ -1,15 +1,18 @@
-"""The one HTTP client with which sources are asked: every call is bounded in time, size and reach.
+"""The HTTP client with which a source is asked: every call is bounded in time, size and reach.
 
 It fetches bytes and understands none of them; whatever goes wrong comes out as `Unavailable`.
 """
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self, TypeVar
 
 import httpx
 
@@ -19,9 +22,11 @@ from authz.core.reason import Unavailable
 CONNECT_S = 2.0
 BODY_MAX_BYTES = 1 << 20  # a large key set has 20 kB
 REDIRECTS_MAX = 3
-CONNECTIONS_MAX = 100  # each source has at most one call under way
+CONNECTIONS_MAX = 1_000  # of one source, which has its own bound on the calls under way
 ERROR_MAX_LENGTH = 200  # enough for a resolver's or OpenSSL's sentence
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+T = TypeVar("T")
 
 _DEFAULT_HEADERS = {
     "accept": "application/json, */*;q=0.1",
@@ -30,8 +35,17 @@ _DEFAULT_HEADERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said, whatever it was. Header names are lower-case and may stand several times."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
 class Client:
-    """GET with bounds. `plain_http_hosts` may be asked without TLS, as loopback may.
+    """Calls with bounds. `plain_http_hosts` may be asked without TLS, as loopback may.
 
     `ca_file` (PEM) is trusted instead of the system's roots. `transport` stands in for the network.
     """
@@ -44,35 +58,79 @@ class Client:
         ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._plain_http_hosts = plain_http_hosts
-        self._http = httpx.AsyncClient(
-            transport=transport or _network(ca_file),
-            trust_env=False,  # a proxy set for other programs must not see whom we trust
-            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-            headers=_DEFAULT_HEADERS,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # nothing is kept between calls
+        self._ca_file = ca_file
+        self._transport = transport
+        self._http = self._connect(transport or _network(_trusting(ca_file)))
+
+    def own(
+        self, plain_http_hosts: frozenset[str] = frozenset(), cert: tuple[Path, Path] | None = None
+    ) -> Self:
+        """Another one with its own connections, so that who asks one source never waits for another.
+
+        `cert` is a certificate and its key, PEM, to show. Raises OSError if they can not be used.
+        """
+        transport = self._transport or (_network(_showing(self._ca_file, *cert)) if cert else None)
+        return type(self)(
+            timeout_s=self.timeout_s,
+            plain_http_hosts=self._plain_http_hosts | plain_http_hosts,
+            ca_file=self._ca_file,
+            transport=transport,
         )
 
     async def get(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
         """The body of a 200 answer. Raises Unavailable, which names the URL without query or userinfo."""
         target = _parse(url)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._follow(target, headers)
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            raise Unavailable(f"GET {shown(target)}: {_text(error)}") from error
+        return await self._bounded("GET", target, self._follow(target, headers))
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        max_bytes: int = BODY_MAX_BYTES,
+    ) -> Answer:
+        """One call, its answer as it is; no redirect is followed. Raises Unavailable where there is none."""
+        target = _parse(url)
+        return await self._bounded(method, target, self._once(method, target, headers, body, max_bytes))
 
     async def close(self) -> None:
         """Close all connections; calls under way fail."""
         await self._http.aclose()
+
+    def _connect(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=transport,
+            trust_env=False,  # a proxy set for other programs must not see whom we trust
+            timeout=httpx.Timeout(self.timeout_s, connect=min(CONNECT_S, self.timeout_s)),
+            headers=_DEFAULT_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # nothing is kept between calls
+        )
+
+    async def _bounded(self, method: str, target: httpx.URL, call: Coroutine[None, None, T]) -> T:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await call
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+            raise Unavailable(f"{method} {shown(target)}: {_text(error)}") from error
+
+    async def _once(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes, max_bytes: int
+    ) -> Answer:
+        self._permit(url)
+        async with self._http.stream(method, url, headers=headers, content=body) as response:
+            received = await _body(response, max_bytes)
+            return Answer(response.status_code, tuple(response.headers.multi_items()), received)
 
     async def _follow(self, url: httpx.URL, headers: Mapping[str, str]) -> bytes:
         for _ in range(REDIRECTS_MAX + 1):
             self._permit(url)
             async with self._http.stream("GET", url, headers=headers) as response:
                 if response.next_request is None:
-                    return await self._body(response)
+                    _check_status(response)
+                    return await _body(response, BODY_MAX_BYTES)
                 url = _same_origin(url, response.next_request.url)
         raise ValueError("too many redirects")
 
@@ -85,18 +143,6 @@ class Client:
     def _may_be_plain(self, host: str) -> bool:
         return host in self._plain_http_hosts or _is_loopback(host)
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        if response.status_code != 200:
-            raise ValueError(f"status {response.status_code}")
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise ValueError("the body is encoded, which was not asked for")
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > BODY_MAX_BYTES:
-                raise ValueError(f"the body is longer than {BODY_MAX_BYTES} bytes")
-        return bytes(body)
-
 
 def shown(url: httpx.URL) -> str:
     """What a log may say of a URL: its origin and path, still percent-encoded."""
@@ -104,10 +150,37 @@ def shown(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}{path.decode()}"
 
 
-def _network(ca_file: Path | None) -> httpx.AsyncHTTPTransport:
-    tls = ssl.create_default_context(cafile=ca_file)
+def _check_status(response: httpx.Response) -> None:
+    if response.status_code != 200:
+        raise ValueError(f"status {response.status_code}")
+
+
+async def _body(response: httpx.Response, max_bytes: int) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise ValueError("the body is encoded, which was not asked for")
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > max_bytes:
+            raise ValueError(f"the body is longer than {max_bytes} bytes")
+    return bytes(body)
+
+
+def _network(tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
     limits = httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=30.0)
     return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits)
+
+
+@lru_cache(1)
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """Shared by all clients of a process: the system's roots take a megabyte."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _showing(ca_file: Path | None, cert_file: Path, key_file: Path) -> ssl.SSLContext:
+    tls = ssl.create_default_context(cafile=ca_file)
+    tls.load_cert_chain(cert_file, key_file)
+    return tls
 
 
 def _parse(text: str) -> httpx.URL:

@@ -50,9 +50,10 @@ class Jwks:
         self._metadata.cancel()
 
     async def close(self) -> None:
-        """Cancel, and see the calls under way end."""
+        """Cancel, see the calls under way end, and close the connections."""
         await self.set.close()
         await self._metadata.close()
+        await self._client.close()
 
     async def _look_again(self, kid: str, algorithm: str) -> Key:
         if self._name(kid, algorithm) in self._unknown:
@@ -71,7 +72,7 @@ class Jwks:
         return hash((self.set.generation, kid, algorithm))
 
     async def _fetch(self) -> KeySet:
-        uri = self._jwks_uri or (await self._metadata.get()).jwks_uri
+        uri = self._jwks_uri or await self._metadata.get()
         document = await self._client.get(uri)
         try:
             return keys.parse(document)

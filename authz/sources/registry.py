@@ -1,75 +1,137 @@
 """Every source of this process: made when a policy names it, dropped when none does any more.
 
-Outlives each policy, so that a reload throws no key away.
+Outlives each policy, so that a reload throws no key and no answer away.
 """
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from math import isfinite
+from types import MappingProxyType
+from typing import assert_never
 
-from authz.core.policy import Jwt
+from authz.core.policy import Accept, Introspection, Jwt, Session
 from authz.core.reason import Unavailable
 from authz.sources.fetched import REFRESH, Clock, Refresh
 from authz.sources.http import Client
+from authz.sources.introspection import Introspector
 from authz.sources.jwks import Jwks
+from authz.sources.oauth2_proxy import OAuth2Proxy
+
+Source = Jwks | Introspector | OAuth2Proxy
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a source is doing. `age_s` is that of its last good answer, -1 if there was none."""
+    """How a source is doing. `age_s` is that of its last good answer, -1 if there was none.
+
+    `calls` counts by outcome where each caller may cost one; `shut` says that none is made now.
+    """
 
     name: str
     age_s: float
     error: str
+    kind: str = "jwks"
+    shut: bool = False
+    calls: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Sources:
-    """One `Jwks` for each issuer and address of its keys."""
+    """One for each issuer and address of its keys, each introspection endpoint and each oauth2-proxy."""
 
     def __init__(self, client: Client, clock: Clock, settings: Refresh = REFRESH) -> None:
         self._client = client
         self._clock = clock
         self._settings = settings
         self._jwks: dict[tuple[str, str], Jwks] = {}
+        self._introspectors: dict[str, Introspector] = {}
+        self._proxies: dict[str, OAuth2Proxy] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def jwks(self, accept: Jwt) -> Jwks:
         """The keys that `accept` trusts; made on the spot if `keep` has not seen it."""
-        return self._jwks.get((accept.issuer, accept.jwks_uri)) or self._make(accept)
+        return self._jwks.get((accept.issuer, accept.jwks_uri)) or self._make_jwks(accept)
 
-    def keep(self, accepts: Iterable[Jwt]) -> None:
+    def introspector(self, accept: Introspection) -> Introspector:
+        """Who can say whether a token is active."""
+        return self._introspectors.get(accept.source) or self._make_introspector(accept)
+
+    def oauth2_proxy(self, accept: Session) -> OAuth2Proxy:
+        """Who can say whether a browser is signed in."""
+        return self._proxies.get(accept.oauth2_proxy) or self._make_proxy(accept)
+
+    def keep(self, accepts: Iterable[Accept]) -> None:
         """Have the sources of these and no others. What is already there stays as it is."""
-        kept = {(accept.issuer, accept.jwks_uri): self.jwks(accept) for accept in accepts}
-        for name in self._jwks.keys() - kept.keys():
-            self._jwks.pop(name).cancel()
+        kept = {id(self._source(accept)) for accept in accepts}
+        for sources in (self._jwks, self._introspectors, self._proxies):
+            for name, source in [*sources.items()]:
+                if id(source) not in kept:
+                    del sources[name]
+                    self._drop(source)
 
     async def warm(self) -> list[tuple[str, str]]:
         """Ask all at once; those that failed, each by name with the reason."""
-        failures = await asyncio.gather(*map(_failure, tuple(self._jwks.values())))
+        failures = await asyncio.gather(*map(_failure, self._all()))
         return [failure for failure in failures if failure]
 
     def status(self) -> list[Status]:
         """One row for each source. Asks nobody."""
-        return [_status(jwks) for jwks in self._jwks.values()]
+        return [_status(source) for source in self._all()]
 
     async def close(self) -> None:
         """Ask no more."""
-        await asyncio.gather(*(jwks.close() for jwks in self._jwks.values()))
+        await asyncio.gather(*(source.close() for source in self._all()), *self._closing)
 
-    def _make(self, accept: Jwt) -> Jwks:
-        made = Jwks(accept.issuer, accept.jwks_uri, self._client, self._clock, self._settings)
+    def _all(self) -> list[Source]:
+        return [*self._jwks.values(), *self._introspectors.values(), *self._proxies.values()]
+
+    def _source(self, accept: Accept) -> Source:
+        match accept:
+            case Jwt():
+                return self.jwks(accept)
+            case Introspection():
+                return self.introspector(accept)
+            case Session():
+                return self.oauth2_proxy(accept)
+            case _:
+                assert_never(accept)
+
+    def _make_jwks(self, accept: Jwt) -> Jwks:
+        made = Jwks(accept.issuer, accept.jwks_uri, self._client.own(), self._clock, self._settings)
         self._jwks[accept.issuer, accept.jwks_uri] = made
         return made
 
+    def _make_introspector(self, accept: Introspection) -> Introspector:
+        made = Introspector(accept, self._client, self._clock, self._settings)
+        self._introspectors[accept.source] = made
+        return made
 
-async def _failure(jwks: Jwks) -> tuple[str, str] | None:
+    def _make_proxy(self, accept: Session) -> OAuth2Proxy:
+        made = OAuth2Proxy(accept, self._client, self._clock)
+        self._proxies[accept.oauth2_proxy] = made
+        return made
+
+    def _drop(self, source: Source) -> None:
+        source.cancel()
+        closing = asyncio.create_task(source.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+
+async def _failure(source: Source) -> tuple[str, str] | None:
     try:
-        await jwks.warm()
+        await source.warm()
     except Unavailable as error:
-        return jwks.name, str(error)
+        return source.name, str(error)
     return None
 
 
-def _status(jwks: Jwks) -> Status:
-    age_s = jwks.set.age_s
-    return Status(jwks.name, age_s if isfinite(age_s) else -1.0, jwks.set.error)
+def _status(source: Source) -> Status:
+    if isinstance(source, Jwks):
+        return Status(source.name, _age(source.set.age_s), source.set.error)
+    gate, kind = source.gate, "introspection" if isinstance(source, Introspector) else "session"
+    return Status(source.name, _age(gate.age_s), gate.error, kind, not gate.breaker.is_closed, gate.counts)
+
+
+def _age(age_s: float) -> float:
+    return age_s if isfinite(age_s) else -1.0

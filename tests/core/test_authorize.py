@@ -75,3 +75,25 @@ def required(
     except Refused as refused:
         return refused.reason
     return None
+
+
+@pytest.mark.parametrize(
+    ("cookie", "headers", "remove"),
+    [
+        (None, {}, ()),
+        ("a=1", {}, ()),
+        ("a=1; s=x; b=2", {"cookie": "a=1; b=2"}, ()),
+        ("s=x", {}, ("cookie",)),
+    ],
+)
+def test_a_session_of_the_host_is_kept_from_the_workload(cookie, headers, remove):
+    rule = Rule("r", frozenset({"GET"}), path.parse("/*"), cookies=("s",))
+    request = Request("GET", "h", "/", headers={} if cookie is None else {"cookie": cookie})
+    allowed = authorize.allow(Policy(), rule, request, {}, ("new",))
+    assert (allowed.headers, allowed.remove, allowed.cookies) == (headers, remove, ("new",))
+
+
+def test_what_signs_people_in_sees_their_cookies():
+    rule = Rule("r", frozenset({"GET"}), path.parse("/oauth2/callback"))
+    allowed = authorize.allow(Policy(), rule, Request("GET", "h", "/", headers={"cookie": "s=x"}), {})
+    assert (allowed.headers, allowed.remove) == ({}, ())

@@ -128,3 +128,30 @@ def chosen(jws: Jws) -> Jwt | Reason:
         return claims.issuer(jws, (Jwt("other"), idp.ACCEPT))
     except Refused as refused:
         return refused.reason
+
+
+PROFILE = Jwt(idp.ISSUER, profile="rfc9068")
+COMPLETE = {"client_id": "c", "jti": "1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "expected"),
+    [
+        ("at+jwt", COMPLETE, None),
+        ("application/AT+JWT", COMPLETE, None),
+        ("JWT", COMPLETE, Reason.TOKEN_KIND),
+        ("", COMPLETE, Reason.TOKEN_KIND),
+        *(
+            ("at+jwt", COMPLETE | {name: None}, Reason.CLAIMS_MALFORMED)
+            for name in ("exp", "aud", "sub", "client_id", "iat", "jti")
+        ),
+    ],
+)
+def test_an_issuer_may_be_held_to_rfc_9068(kind, changes, expected):
+    jws = Jws("RS256", "", kind, idp.claims(**changes))
+    if expected is None:
+        assert claims.issuer(jws, (PROFILE,)) is PROFILE
+        return
+    with pytest.raises(Refused) as refused:
+        claims.issuer(jws, (PROFILE,))
+    assert refused.value.reason is expected

@@ -3,6 +3,7 @@
 import pytest
 
 from authz.core import path, route
+from authz.core.cors import Cors
 from authz.core.policy import Host, Policy, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
@@ -67,3 +68,41 @@ def outcome(request: Request) -> str | Reason:
         return route.match(POLICY, request).name
     except Refused as refused:
         return refused.reason
+
+
+CORS = Cors(exact=frozenset({"https://app.test"}))
+PREFLIGHTS = Host(
+    "api.test",
+    (rule("own", "OPTIONS", "/own"), rule("get", "GET", "/*")),
+    preflights=tuple(
+        Rule(f"preflight {pattern}", frozenset({"OPTIONS"}), path.parse(pattern), cors=policy)
+        for pattern, policy in [("/own", CORS), ("/none", None), ("/a/{**}", CORS)]
+    ),
+)
+ASKS = {"access-control-request-method": "GET"}
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "expected"),
+    [
+        ("OPTIONS", "/a/b", ASKS | {"origin": "https://app.test"}, "preflight /a/{**}"),
+        ("OPTIONS", "/own", ASKS | {"origin": "https://app.test"}, "preflight /own"),
+        ("OPTIONS", "/own", ASKS | {"origin": "https://evil.test"}, "own"),
+        ("OPTIONS", "/own", {"origin": "https://app.test"}, "own"),
+        ("OPTIONS", "/a/b", ASKS | {"origin": "https://evil.test"}, Reason.RULE_MISSING),
+        ("OPTIONS", "/a/b", ASKS, Reason.RULE_MISSING),
+        ("OPTIONS", "/none", ASKS | {"origin": "https://app.test"}, Reason.RULE_MISSING),
+        ("OPTIONS", "/z", ASKS | {"origin": "https://app.test"}, Reason.RULE_MISSING),
+        ("OPTIONS", "/a//b", ASKS | {"origin": "https://app.test"}, Reason.PATH_AMBIGUOUS),
+        ("GET", "/a/b", ASKS | {"origin": "https://app.test"}, "get"),
+    ],
+)
+def test_a_preflight_that_envoy_will_answer_passes_and_no_other(method, target, headers, expected):
+    policy = Policy({PREFLIGHTS.name: PREFLIGHTS})
+    request = Request(method, "api.test", target, headers=headers)
+    if isinstance(expected, str):
+        assert route.match(policy, request).name == expected
+        return
+    with pytest.raises(Refused) as refused:
+        route.match(policy, request)
+    assert refused.value.reason is expected

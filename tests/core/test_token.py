@@ -3,7 +3,7 @@
 import pytest
 
 from authz.core import token
-from authz.core.policy import Authorizer, Jwt, Location
+from authz.core.policy import Authorizer, Client, Introspection, Jwt, Location, Session
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 
@@ -84,7 +84,61 @@ def first(authorizer: Authorizer, request: Request) -> tuple[str, list[str]] | R
         presented, accepted = token.first(authorizer, request)
     except Refused as refused:
         return refused.reason
+    assert isinstance(accepted, tuple)
     return presented.text, [one.issuer for one in accepted]
+
+
+OPAQUE, COMPACT = "ory_at_x-Y.z~1/2+3==", "eyJhbGciOiJub25lIn0.e30."
+JWT_KIND, ASKED = Jwt("a"), Introspection("b", Client("c"))
+SIGNED_IN = Session("http://p", "s")
+COOKIE, BEARER_OPAQUE, BEARER_JWT = "s=1", f"Bearer {OPAQUE}", f"Bearer {COMPACT}"
+
+
+@pytest.mark.parametrize(
+    ("accept", "authorization", "cookie", "expected"),
+    [
+        # The first whose credential is present decides
+        ((JWT_KIND, ASKED, SIGNED_IN), BEARER_JWT, COOKIE, (JWT_KIND,)),
+        ((JWT_KIND, ASKED, SIGNED_IN), BEARER_OPAQUE, COOKIE, ASKED),
+        ((JWT_KIND, ASKED, SIGNED_IN), None, COOKIE, SIGNED_IN),
+        ((SIGNED_IN, JWT_KIND, ASKED), BEARER_JWT, COOKIE, SIGNED_IN),
+        ((SIGNED_IN, JWT_KIND, ASKED), BEARER_JWT, None, (JWT_KIND,)),
+        ((SIGNED_IN, JWT_KIND, ASKED), BEARER_JWT, "other=1", (JWT_KIND,)),
+        ((ASKED, JWT_KIND), BEARER_JWT, None, (JWT_KIND,)),
+        ((ASKED, JWT_KIND), BEARER_OPAQUE, None, ASKED),
+        # A JWT is asked about where none is accepted
+        ((ASKED,), BEARER_JWT, None, ASKED),
+        ((JWT_KIND, ASKED), "Bearer glpat-a.b.c", None, ASKED),
+        ((JWT_KIND, ASKED), "Bearer eyJhbGciOiJub25lIn0.e30", None, ASKED),
+        # What is no token is nobody's to judge
+        ((JWT_KIND, ASKED), "Bearer a b", None, Reason.TOKEN_MALFORMED),
+        ((ASKED,), "Bearer ", None, Reason.TOKEN_MALFORMED),
+        ((ASKED,), "Bearer ü", None, Reason.TOKEN_MALFORMED),
+        ((ASKED,), "Bearer a&token=b", None, Reason.TOKEN_MALFORMED),
+        ((ASKED,), "Bearer =a", None, Reason.TOKEN_MALFORMED),
+        # Two of a kind
+        ((ASKED,), f"{BEARER_OPAQUE},{BEARER_OPAQUE}", None, Reason.CREDENTIAL_AMBIGUOUS),
+        ((SIGNED_IN, JWT_KIND), BEARER_JWT, "s=1; s=2", Reason.CREDENTIAL_AMBIGUOUS),
+        ((SIGNED_IN,), None, "s=1,s=2", Reason.CREDENTIAL_AMBIGUOUS),
+        # None
+        ((JWT_KIND, ASKED), None, COOKIE, Reason.TOKEN_MISSING),
+        ((JWT_KIND, ASKED), "Basic YTpi", None, Reason.TOKEN_MISSING),
+        ((JWT_KIND, SIGNED_IN), "Basic YTpi", "other=1", Reason.SESSION_MISSING),
+    ],
+)
+def test_the_first_kind_whose_credential_is_present_decides(accept, authorization, cookie, expected):
+    sent = {"authorization": authorization, "cookie": cookie}
+    headers = {name: value for name, value in sent.items() if value is not None}
+    authorizer, request = Authorizer("x", accept), Request("GET", "h", "/", headers=headers)
+    if isinstance(expected, Reason):
+        with pytest.raises(Refused) as refused:
+            token.first(authorizer, request)
+        assert refused.value.reason is expected
+        assert refused.value.sign_in is (SIGNED_IN if expected is Reason.SESSION_MISSING else None)
+        return
+    presented, whom = token.first(authorizer, request)
+    assert whom == expected
+    assert presented.text == (COOKIE if whom is SIGNED_IN else str(authorization).removeprefix("Bearer "))
 
 
 def found(location: Location, request: Request) -> str | Reason | None:

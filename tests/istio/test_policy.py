@@ -3,7 +3,17 @@
 import pytest
 import yaml
 
-from authz.core.policy import BEARER, IDENTITY_HEADERS, Authorizer, Check, Jwt, Location, Requirement
+from authz.core.cors import Cors
+from authz.core.policy import (
+    BEARER,
+    IDENTITY_HEADERS,
+    Authorizer,
+    Check,
+    Jwt,
+    Location,
+    Requirement,
+    Session,
+)
 from authz.istio import apirule, placement, policy
 from authz.istio.apirule import APIRule
 from tests.istio.meshes import known
@@ -106,3 +116,57 @@ def test_a_rule_without_a_service_is_not_one_that_parse_returns():
     del loose["spec"]["service"]
     with pytest.raises(ValueError, match="shop/shop/0 leads to no service"):
         placement.service(APIRule.model_validate(loose), 0)
+
+
+PEOPLE = Authorizer("people", (Jwt(ISSUER), Session("http://p.auth", "__Host-s")))
+ORIGINS = {
+    "allowOrigins": [{"exact": "https://a"}, {"prefix": "https://b."}, {"regex": "https://c.*"}],
+    "allowCredentials": True,
+    "exposeHeaders": ["x-id"],
+}
+CORS = Cors(frozenset({"https://a"}), ("https://b.",), ("https://c.*",), credentials=True, exposed=("x-id",))
+
+
+def built(access, **spec):
+    loaded = document(access)
+    loaded["spec"] |= spec
+    made = policy.build([apirule.parse(loaded)], {"people": PEOPLE}, BARE)
+    return made.hosts["shop.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({}, None),
+        ({"corsPolicy": {"allowMethods": ["GET"]}}, None),
+        ({"corsPolicy": ORIGINS}, CORS),
+        ({"corsPolicy": {"allowOrigins": [{"exact": "*"}]}}, Cors(frozenset({"*"}))),
+    ],
+)
+def test_a_rule_knows_whose_scripts_may_read_its_refusals(written, expected):
+    (rule,) = built("noAuth: true", **written).rules
+    assert rule.cors == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"corsPolicy": ORIGINS, "enforcement": "Gateway"}, [("shop/shop/0", {"OPTIONS"}, (), CORS)]),
+        ({"corsPolicy": ORIGINS}, []),
+        ({"enforcement": "Gateway"}, []),
+    ],
+)
+def test_preflights_pass_where_the_authorizer_is_asked_before_envoys_cors_filter(spec, expected):
+    access = f"jwt: {{authentications: [{{{IDP}}}]}}"
+    preflights = built(access, **spec).preflights
+    assert [(one.name, one.methods, one.checks, one.cors) for one in preflights] == expected
+
+
+def test_the_sessions_of_a_host_are_kept_from_all_its_workloads_but_not_from_the_login():
+    two = "extAuth: {authorizers: [people]}}, {path: /b, methods: [GET], noAuth: true"
+    rules = built(two, enforcement="Gateway").rules
+    assert {rule.name: rule.cookies for rule in rules} == {
+        "shop/shop/oauth2": (),
+        "shop/shop/0": ("__Host-s",),
+        "shop/shop/1": ("__Host-s",),
+    }

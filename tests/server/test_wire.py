@@ -15,7 +15,7 @@ from envoy_data_plane.envoy.service.auth.v3 import (
 from google.protobuf.message import DecodeError
 
 from authz.core import path
-from authz.core.decision import Allow, Answer, Deny
+from authz.core.decision import Allow, Answer, Deny, Form
 from authz.core.policy import Authorizer, Check, Requirement, Rule
 from authz.core.reason import Reason
 from authz.core.request import Request
@@ -188,6 +188,67 @@ def test_a_denied_header_never_carries_append():
     response = CheckResponse.parse(wire.denied(Deny(Reason.TOKEN_MISSING), "r"))
     assert response.denied_response is not None
     assert [option.append for option in response.denied_response.headers] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "grpc_status"),
+    [
+        (Reason.CREDENTIAL_AMBIGUOUS, 400, "3"),
+        (Reason.TOKEN_EXPIRED, 401, "16"),
+        (Reason.SCOPE_MISSING, 403, "7"),
+        (Reason.SOURCE_UNAVAILABLE, 503, "14"),
+        (Reason.SIGN_IN, 302, "2"),
+    ],
+)
+def test_a_grpc_client_gets_grpcs_status_and_one_sentence(reason, status, grpc_status):
+    response = CheckResponse.parse(raw := wire.denied(Deny(reason, form=Form.GRPC)))
+    assert response.denied_response is not None
+    assert response.denied_response.status is not None
+    assert (int(response.denied_response.status.code), response.denied_response.body) == (status, reason.text)
+    headers = denial_headers(raw)
+    assert (headers["grpc-status"], headers.get("content-type")) == (grpc_status, None)
+
+
+def test_a_redirect_has_no_body_and_is_not_stored():
+    there = ("location", "/oauth2/start?rd=%2F")
+    response = CheckResponse.parse(
+        raw := wire.denied(Deny(Reason.SIGN_IN, form=Form.NOTHING, headers=(there,)))
+    )
+    assert response.denied_response is not None
+    assert response.denied_response.body == ""
+    assert denial_headers(raw) == {"cache-control": "no-store", "location": "/oauth2/start?rd=%2F"}
+
+
+def test_a_person_gets_a_page():
+    response = CheckResponse.parse(raw := wire.denied(Deny(Reason.SESSION_FORBIDDEN, form=Form.PAGE), "r-1"))
+    assert response.denied_response is not None
+    assert response.denied_response.body.startswith("<!doctype html>")
+    assert denial_headers(raw)["content-type"] == "text/html; charset=utf-8"
+
+
+COOKIES = ("s=1; Path=/; Secure", "s_1=2; Path=/; Secure")
+
+
+def test_cookies_are_added_to_the_answer_of_the_workload_each_one():
+    response = CheckResponse.parse(wire.allowed(Allow(Reason.AUTHORIZED, RULE, cookies=COOKIES)))
+    assert response.ok_response is not None
+    added = response.ok_response.response_headers_to_add
+    assert [option.header for option in added] == [HeaderValue("set-cookie", value) for value in COOKIES]
+    assert [(option.append, int(option.append_action)) for option in added] == [(None, 0)] * 2
+
+
+def test_cookies_are_added_to_a_refusal_each_one():
+    response = CheckResponse.parse(wire.denied(Deny(Reason.SESSION_ENDED, cookies=COOKIES)))
+    assert response.denied_response is not None
+    headers = [option.header for option in response.denied_response.headers]
+    assert [one.value for one in headers if one and one.key == "set-cookie"] == [*COOKIES]
+
+
+def test_an_answer_with_cookies_is_not_remembered_for_the_next():
+    wire.allowed(Allow(Reason.AUTHORIZED, RULE, {"x-auth-subject": "a"}, cookies=COOKIES))
+    response = CheckResponse.parse(wire.allowed(Allow(Reason.AUTHORIZED, RULE, {"x-auth-subject": "a"})))
+    assert response.ok_response is not None
+    assert not response.ok_response.response_headers_to_add
 
 
 def denial_headers(raw: bytes) -> dict[str, str]:

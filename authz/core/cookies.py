@@ -1,0 +1,68 @@
+"""oauth2-proxy's cookies among those of a request: found for it, and kept from the workload.
+
+Envoy joins the `Cookie` lines of HTTP/1 by a comma, so that what follows one may be a cookie too. Who picks
+one of two cookies of a name may pick another than the next reader does: both are refused.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from authz.core.reason import Reason, Refused
+
+COOKIES_MAX_LENGTH = 32_768  # of a session: eight parts of 4 kB; Envoy's limit for all headers is 60 KiB
+_is_value = re.compile(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*").fullmatch  # RFC 6265bis 4.1.1
+
+NAMES_MAX = 256  # sets of names compiled; there is one for each host
+
+
+def session(header: str, name: str) -> str | None:
+    """The cookie of this name, or its parts `NAME_0`, `NAME_1`…, as a `Cookie` header of its own.
+
+    Raises Refused: CREDENTIAL_AMBIGUOUS or TOKEN_TOO_LONG.
+    """
+    if name not in header:
+        return None
+    is_own = _own(name)
+    found: dict[str, str] = {}
+    for piece in header.split(";"):
+        if "," in piece and any(is_own(_name(one)) for one in piece.split(",")):
+            raise Refused(Reason.CREDENTIAL_AMBIGUOUS)
+        if is_own(named := _name(piece)):
+            if named in found:
+                raise Refused(Reason.CREDENTIAL_AMBIGUOUS)
+            found[named] = piece.partition("=")[2].strip(" \t")
+    text = "; ".join(f"{named}={value}" for named, value in found.items() if _is_value(value))
+    if len(text) > COOKIES_MAX_LENGTH:
+        raise Refused(Reason.TOKEN_TOO_LONG)
+    return text or None
+
+
+def without(header: str, names: tuple[str, ...]) -> str:
+    """The header without the cookies of these sessions and of their logins; empty if nothing is left."""
+    if not any(name in header for name in names):
+        return header
+    is_own = _any_own(names)
+    return "; ".join(_others(header, is_own))
+
+
+def _others(header: str, is_own: Callable[[str], object]) -> Iterator[str]:
+    for piece in header.split(";"):
+        if piece.strip(" \t") and not any(is_own(_name(one)) for one in piece.split(",")):
+            yield piece.strip(" \t")
+
+
+def _name(piece: str) -> str:
+    return piece.partition("=")[0].strip(" \t")
+
+
+@lru_cache(NAMES_MAX)
+def _own(name: str) -> Callable[[str], object]:
+    """oauth2-proxy splits what is longer than 4 kB."""
+    return re.compile(re.escape(name) + r"(?:_[0-9]{1,2})?").fullmatch
+
+
+@lru_cache(NAMES_MAX)
+def _any_own(names: tuple[str, ...]) -> Callable[[str], object]:
+    """Also those of a login that is under way: `NAME_csrf`, `NAME_HASH_csrf`."""
+    return re.compile(f"(?:{'|'.join(map(re.escape, names))})(?:_[0-9]{{1,2}}|(?:_[^_]+)?_csrf)?").fullmatch

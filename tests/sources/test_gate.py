@@ -1,0 +1,135 @@
+"""The way to one endpoint: how many calls at once, who is turned away, and what counts as its fault."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from authz.core.reason import Unavailable
+from authz.sources.breaker import FAILURES_MAX
+from authz.sources.gate import WAITING_PER_CALL_MAX, Gate
+from authz.sources.http import Client
+from tests.sources.fakes import settle
+
+URL = "https://idp.example.com/ask?token=s3cret"
+
+
+class Endpoint:
+    """Answers with `status` when its gate is open."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.calls = self.at_once = self.most = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, _: httpx.Request) -> httpx.Response:
+        self.calls += 1
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            await self.gate.wait()
+        finally:
+            self.at_once -= 1
+        return httpx.Response(self.status, content=b"x" * 10)
+
+
+@pytest.fixture
+def endpoint():
+    return Endpoint()
+
+
+def gate(endpoint, clock, *, calls=4, timeout_s=5.0) -> Gate:
+    return Gate(Client(transport=httpx.MockTransport(endpoint), timeout_s=timeout_s), clock, calls)
+
+
+async def outcome(made: Gate) -> int | str:
+    try:
+        return (await made.ask("POST", URL, max_bytes=100)).status
+    except Unavailable as error:
+        return str(error)
+
+
+async def test_so_many_calls_are_under_way_and_the_others_wait_their_turn(endpoint, clock):
+    made = gate(endpoint, clock)
+    endpoint.gate.clear()
+    callers = [asyncio.create_task(outcome(made)) for _ in range(20)]
+    await settle()
+    assert (endpoint.at_once, endpoint.calls) == (4, 4)
+    endpoint.gate.set()
+    assert set(await asyncio.gather(*callers)) == {200}
+    assert (endpoint.most, endpoint.calls, made.counts["answered"]) == (4, 20, 20)
+
+
+async def test_beyond_those_who_may_wait_all_are_turned_away_at_once(endpoint, clock):
+    made = gate(endpoint, clock)
+    endpoint.gate.clear()
+    waiting = 4 * (1 + WAITING_PER_CALL_MAX)
+    callers = [asyncio.create_task(outcome(made)) for _ in range(waiting + 1_000)]
+    await settle()
+    assert [caller.done() for caller in callers].count(True) == made.counts["crowded"] == 1_000
+    endpoint.gate.set()
+    assert set(await asyncio.gather(*callers)) == {200, "too many calls wait"}
+    assert endpoint.calls == waiting
+
+
+async def test_nobody_waits_for_a_place_longer_than_a_call_may_take(endpoint, clock):
+    made = gate(endpoint, clock, calls=1, timeout_s=0.05)
+    endpoint.gate.clear()
+    answers = await asyncio.gather(*(outcome(made) for _ in range(3)))
+    assert max(map(str, answers)) == "no call could be made in time"
+    endpoint.gate.set()
+    assert await outcome(made) == 200  # no place was lost
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        (200, False),
+        (302, False),
+        (400, False),
+        (401, False),
+        (403, False),
+        (429, True),
+        (500, True),
+        (503, True),
+    ],
+)
+async def test_only_what_is_the_endpoints_own_fault_opens_the_breaker(endpoint, clock, status, fault):
+    """A caller that can make it answer 400 must not be able to take it from the others."""
+    made = gate(endpoint, clock)
+    endpoint.status = status
+    for _ in range(FAILURES_MAX):
+        await outcome(made)
+    assert made.breaker.is_closed is not fault
+
+
+async def test_while_it_is_open_nobody_asks_and_after_a_pause_one_does(endpoint, clock):
+    made = gate(endpoint, clock)
+    endpoint.status = 500
+    for _ in range(20):
+        await outcome(made)
+    assert (endpoint.calls, made.counts["failed"], made.counts["shut"]) == (FAILURES_MAX, FAILURES_MAX, 15)
+    clock.advance(1)
+    endpoint.status = 200
+    endpoint.gate.clear()
+    callers = [asyncio.create_task(outcome(made)) for _ in range(10)]
+    await settle()
+    assert endpoint.calls == FAILURES_MAX + 1
+    endpoint.gate.set()
+    assert [*await asyncio.gather(*callers)].count(200) == 1
+    assert await outcome(made) == 200
+    assert (made.breaker.is_closed, made.error, made.age_s) == (True, "", 0)
+
+
+async def test_those_who_waited_while_it_opened_do_not_ask(endpoint, clock):
+    made = gate(endpoint, clock, calls=FAILURES_MAX)
+    endpoint.status = 500
+    await asyncio.gather(*(outcome(made) for _ in range(50)))
+    assert endpoint.calls == FAILURES_MAX
+
+
+async def test_what_is_said_of_a_failure_holds_no_query_and_no_body(endpoint, clock):
+    endpoint.status = 500
+    said = await outcome(gate(endpoint, clock))
+    assert said == "POST https://idp.example.com/ask: status 500"
