@@ -64,5 +64,6 @@ def _own(name: str) -> Callable[[str], object]:
 
 @lru_cache(NAMES_MAX)
 def _any_own(names: tuple[str, ...]) -> Callable[[str], object]:
-    """Also those of a login that is under way: `NAME_csrf`, `NAME_HASH_csrf`."""
-    return re.compile(f"(?:{'|'.join(map(re.escape, names))})(?:_[0-9]{{1,2}}|(?:_[^_]+)?_csrf)?").fullmatch
+    """Also those of a login that is under way: `NAME_csrf`, `NAME_STATE_csrf`, the state in base64url."""
+    name = "|".join(map(re.escape, names))
+    return re.compile(f"(?:{name})(?:_[0-9]{{1,2}}|(?:_[A-Za-z0-9_-]+)?_csrf)?").fullmatch
