@@ -16,6 +16,7 @@ from authz.local.ports import LOOPBACK, Ports
 from authz.local.process import Process
 
 _NOT_HERE = "people sign in at {}: start with --idp keycloak to have that here"
+_NEW_HOST = "people sign in at {} now: start again, for Keycloak has to know where they come from"
 _ANOTHER = "people sign in at {} now: start again to have that here"
 
 
@@ -30,7 +31,8 @@ class Run(Protocol):
 class SignIn:
     """`refresh` is when oauth2-proxy asks about a session again; with `redis`, a URL, it keeps them there.
 
-    Once started, `parts` are both; `password` is that of Keycloak's own administrator.
+    Once started, `parts` are both, and `login` is how the latter runs. `password` is that of Keycloak's
+    own administrator.
     """
 
     def __init__(self, refresh: str = "1m", redis: str = "") -> None:
@@ -50,7 +52,7 @@ class SignIn:
         idp = await run("Keycloak", command, keycloak.administrator(self.password))
         await idp.ready(f"http://{LOOPBACK}:{ports.keycloak_health}/health/ready", keycloak.READY_S)
         if plan.login:
-            login = Login(
+            self.login = Login(
                 port=ports.oauth2_proxy,
                 issuer=keycloak.issuer(ports.keycloak),
                 client=keycloak.CLIENT,
@@ -60,7 +62,7 @@ class SignIn:
                 refresh=self._refresh,
                 redis=self._redis,
             )
-            proxy = await run("oauth2-proxy", oauth2_proxy.command(program, folder, login))
+            proxy = await run("oauth2-proxy", oauth2_proxy.command(program, folder, self.login))
             await proxy.ready(f"http://{LOOPBACK}:{ports.oauth2_proxy}/ping")
             self.parts = (idp, proxy)
 
@@ -84,3 +86,5 @@ def check(plan: Plan, signing_in: SignIn | None, before: Plan | None = None) -> 
         raise CannotRun([_NOT_HERE.format(plan.login.address)])
     if before and plan.login and plan.login != before.login:
         raise CannotRun([_ANOTHER.format(plan.login.address)])
+    if before and (new := set(plan.login_hosts).difference(before.login_hosts)):
+        raise CannotRun([_NEW_HOST.format(", ".join(sorted(new)))])

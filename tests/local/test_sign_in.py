@@ -35,13 +35,42 @@ def test_without_a_login_such_rules_do_not_run(samples):
     sign_in.check(plan.read([SAMPLES]), None)
 
 
+def edited(old, new, count=-1):
+    text = "\n---\n".join(file.read_text() for file in sorted(SAMPLES_LOGIN.iterdir())).replace(
+        old, new, count
+    )
+    documents = tuple(Document("login.yaml", each) for each in yaml.safe_load_all(text))
+    return plan.make(Read(documents, frozenset()), 10)
+
+
 def test_two_logins_do_not_run():
-    documents = [each for file in SAMPLES_LOGIN.iterdir() for each in yaml.safe_load_all(file.read_text())]
-    text = next(each["data"] for each in documents if CONFIG_KEY in each.get("data", {}))
-    text[CONFIG_KEY] = text[CONFIG_KEY].replace('oauth2-proxy.auth:4180"', 'other.auth:4180", prefix: /b', 1)
-    found = Read(tuple(Document("login.yaml", each) for each in documents), frozenset())
+    made = edited('oauth2-proxy.auth:4180"', 'other.auth:4180", prefix: /b', 1)
     with pytest.raises(CannotRun, match=r"one oauth2-proxy runs here, not http://oauth2.* and http://other"):
-        _ = plan.make(found).login
+        _ = made.login
+
+
+class Running(sign_in.SignIn):
+    """As if it had been started."""
+
+    def __init__(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("oauth2-proxy.auth:4180", "other.auth:4180", "sign in at http://other.auth:4180 now"),
+        ("cookieName: session", "cookieName: other", "sign in at http://oauth2-proxy.auth:4180 now"),
+        ("hosts: [notes.localhost]", "hosts: [pages.localhost]", "sign in at pages.localhost now"),
+    ],
+)
+def test_what_is_another_login_takes_another_start(samples, old, new, problem):
+    with pytest.raises(CannotRun, match=problem):
+        sign_in.check(edited(old, new), Running(), samples)
+
+
+def test_other_edits_are_followed(samples):
+    sign_in.check(edited("path: /healthz", "path: /alive"), Running(), samples)
 
 
 def test_the_authorizer_and_the_sidecar_find_oauth2_proxy_on_this_machine(samples):
