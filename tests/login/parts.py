@@ -1,0 +1,290 @@
+"""Real servers for the tests of this folder, each started once, and how to speak to them."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from authz.local import keycloak, oauth2_proxy, ports, programs, raw
+from authz.local.laptop import Laptop
+from authz.local.ports import LOOPBACK
+from authz.local.process import Process
+from authz.local.raw import Answer
+from authz.local.sign_in import SignIn
+from authz.local.up import SAMPLES_LOGIN
+
+REFRESH_S = 3  # oauth2-proxy asks Keycloak about a session again after so long
+SESSION_TTL_S = 1  # and the authorizer asks oauth2-proxy
+PATIENCE_S = 30.0
+HYDRA_CLIENT = ("shop-robot", "shop-robot-secret")
+
+NAMES = ("opaque", "readers", "stranger", "keycloak", "impostor")
+AUTHORIZERS = """\
+      - name: opaque
+        accept:
+          - introspection:
+              {{issuer: "{hydra.issuer}", endpoint: "{hydra.introspection}", clientId: authz,
+                clientSecretFile: {folder}/secret, audiences: [notes], ttl: 2s, negativeTtl: 1s}}
+      - name: readers
+        accept:
+          - introspection:
+              {{issuer: "{hydra.issuer}", endpoint: "{hydra.introspection}", clientId: authz,
+                clientSecretFile: {folder}/secret, audiences: [elsewhere]}}
+      - name: stranger
+        accept:
+          - introspection:
+              {{issuer: "http://127.0.0.1:1/other", endpoint: "{hydra.introspection}", clientId: authz,
+                clientSecretFile: {folder}/secret}}
+      - name: keycloak
+        accept:
+          - introspection:
+              {{issuer: "http://127.0.0.1:9500/realms/authz", clientId: robot,
+                clientSecretFile: {folder}/secret, ttl: 2s}}
+      - name: impostor
+        accept:
+          - introspection:
+              {{issuer: "http://127.0.0.1:9500/realms/authz", clientId: robot,
+                clientSecretFile: {folder}/wrong}}
+"""
+APIRULE = """
+apiVersion: gateway.kyma-project.io/v2
+kind: APIRule
+metadata: {{name: {0}, namespace: monitoring}}
+spec:
+  hosts: [{0}.localhost]
+  gateway: istio-system/gateway
+  enforcement: Gateway
+  service: {{name: board, port: 3000}}
+  rules: [{{path: /*, methods: [GET, POST], extAuth: {{authorizers: [{0}]}}}}]
+"""
+
+T = TypeVar("T")
+
+
+class Site:
+    """A laptop that runs in a thread of its own, with people who sign in."""
+
+    def __init__(self, laptop: Laptop, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+        assert laptop.signing_in
+        self.laptop = laptop
+        self.signing_in = laptop.signing_in
+        self._loop = loop
+        self._folder = folder
+
+    def start(self) -> None:
+        self.run(self.laptop.__aenter__())
+        self._proxy = self.signing_in.parts[1]
+
+    def stop(self) -> None:
+        self.run(self._proxy.stop())
+        self.run(self.laptop.__aexit__())
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        async def it() -> T:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(it(), self._loop).result(300)
+
+    def url(self, host: str, path: str = "/") -> str:
+        return f"http://{host}.localhost:{self.laptop.ports.gateway}{path}"
+
+    def ask(self, host: str, path: str, method: str = "GET", **headers: str) -> Answer:
+        lines = [("host", f"{host}.localhost:{self.laptop.ports.gateway}"), ("connection", "close")]
+        lines += [(name.replace("_", "-"), value) for name, value in headers.items()]
+        return self.run(raw.ask(self.laptop.ports.gateway, method, path, lines))
+
+    def restart_proxy(self, redis: str = "") -> None:
+        """Another one in its place, which knows no session."""
+        self.run(self._restart_proxy(redis))
+
+    def stop_proxy(self) -> None:
+        self.run(self._proxy.stop())
+
+    async def _restart_proxy(self, redis: str) -> None:
+        await self._proxy.stop()
+        login = replace(self.signing_in.login, redis=redis)
+        command = oauth2_proxy.command(programs.get("oauth2-proxy"), self._folder, login)
+        self._proxy = await Process.start("oauth2-proxy", command, lambda _: None)
+        await self._proxy.ready(f"http://{LOOPBACK}:{login.port}/ping")
+
+
+class Keycloak:
+    """Its administrator."""
+
+    def __init__(self, site: Site) -> None:
+        self.issuer = keycloak.issuer(site.laptop.ports.keycloak)
+        self._url = self.issuer.removesuffix(f"/realms/{keycloak.REALM}")
+        self._password = site.signing_in.password
+
+    def user(self, name: str) -> dict[str, Any]:
+        [found] = self._call("GET", f"users?username={name}&exact=true").json()
+        return dict(found)
+
+    def change(self, name: str, **changes: Any) -> None:
+        self._call("PUT", f"users/{self.user(name)['id']}", self.user(name) | changes)
+
+    def sign_out(self, name: str) -> None:
+        self._call("POST", f"users/{self.user(name)['id']}/logout")
+
+    def _call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        form = {
+            "grant_type": "password",
+            "client_id": "admin-cli",
+            "username": keycloak.ADMIN,
+            "password": self._password,
+        }
+        with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
+            token = client.post(f"{self._url}/realms/master/protocol/openid-connect/token", data=form).json()
+            bearer = {"authorization": f"Bearer {token['access_token']}"}
+            url = f"{self._url}/admin/realms/{keycloak.REALM}/{path}"
+            answer = client.request(method, url, json=body, headers=bearer)
+            return answer.raise_for_status()
+
+
+class Hydra:
+    """ORY Hydra: opaque tokens for programs."""
+
+    def __init__(self, public: int, admin: int, folder: Path) -> None:
+        self.issuer = f"http://{LOOPBACK}:{public}"
+        self.introspection = f"http://{LOOPBACK}:{admin}/admin/oauth2/introspect"
+        self._admin = f"http://{LOOPBACK}:{admin}"
+        self._folder = folder
+        self._environment = {
+            "DSN": "memory",
+            "SECRETS_SYSTEM": secrets.token_hex(16),
+            "URLS_SELF_ISSUER": self.issuer,
+            "SERVE_PUBLIC_HOST": LOOPBACK,
+            "SERVE_PUBLIC_PORT": str(public),
+            "SERVE_ADMIN_HOST": LOOPBACK,
+            "SERVE_ADMIN_PORT": str(admin),
+        }
+
+    def start(self) -> None:
+        with (self._folder / "hydra.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [programs.get("hydra"), "serve", "all", "--dev"],
+                env=os.environ | self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        until(lambda: answers(f"{self._admin}/health/ready"))
+        name, secret = HYDRA_CLIENT
+        client = {
+            "client_id": name,
+            "client_secret": secret,
+            "grant_types": ["client_credentials"],
+            "scope": "notes:read notes:write",
+            "audience": ["notes", "others"],
+        }
+        httpx.post(f"{self._admin}/admin/clients", json=client, trust_env=False).raise_for_status()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE_S)
+
+    def token(self, scope: str = "notes:read", audience: str = "notes") -> str:
+        asked = {"grant_type": "client_credentials", "scope": scope, "audience": audience}
+        return str(self._post("token", asked).json()["access_token"])
+
+    def revoke(self, token: str) -> None:
+        self._post("revoke", {"token": token})
+
+    def _post(self, endpoint: str, form: dict[str, str]) -> httpx.Response:
+        url = f"{self.issuer}/oauth2/{endpoint}"
+        return httpx.post(url, data=form, auth=HYDRA_CLIENT, trust_env=False).raise_for_status()
+
+
+@contextmanager
+def site(folder: Path, hydra: Hydra) -> Iterator[Site]:
+    """The samples, and beside them hosts that take opaque tokens."""
+    cluster = Path(shutil.copytree(SAMPLES_LOGIN, folder / "cluster"))
+    (folder / "secret").write_text("robot-secret")
+    (folder / "wrong").write_text("not the secret")
+    settings = cluster / "cluster.yaml"
+    text = settings.read_text().replace("cookieName: session", f"cookieName: session, ttl: {SESSION_TTL_S}s")
+    settings.write_text(text + AUTHORIZERS.format(hydra=hydra, folder=folder))
+    (cluster / "tokens.yaml").write_text("---".join(map(APIRULE.format, NAMES)))
+    with background() as loop, (folder / "laptop.log").open("w") as log:
+        offset, signing_in = ports.free_offset(), SignIn(f"{REFRESH_S}s")
+        laptop = Laptop([cluster], offset, lambda part, line: print(part, line, file=log), signing_in)
+        running = Site(laptop, loop, folder)
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+@contextmanager
+def background() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in a thread, as long as the tests."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """Its URL."""
+    port = free_port()
+    command: list[str | Path] = [
+        programs.get("redis-server"),
+        "--port",
+        str(port),
+        "--bind",
+        LOOPBACK,
+        "--save",
+        "",
+    ]
+    with (folder / "redis.log").open("wb") as log:
+        process = subprocess.Popen([*command, "--dir", str(folder)], stdout=log)
+        try:
+            until(lambda: is_listening(port))
+            yield f"redis://{LOOPBACK}:{port}"
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_S)
+
+
+def until(happened: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as held:
+        return int(held.getsockname()[1])
