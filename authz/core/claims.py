@@ -23,6 +23,8 @@ _LOGOUT_CLAIM = "events"  # OpenID Connect Back-Channel Logout 2.4, RFC 8417 2.2
 SHARED_MAX = 256  # sets of audiences of which one copy serves all tokens
 SHARED_MAX_LENGTH = 8
 
+_NUMBERS = frozenset({int, float})  # JSON's; a bool is none
+
 _SECONDS_MAX = 2**53  # the integers all JSON readers agree on (RFC 8259 6); 285 million years
 
 
@@ -66,7 +68,7 @@ def read(jws: Jws) -> Claims:
 
 def typed(claims: Mapping[str, Any]) -> Claims:
     """The registered claims that are there. Raises Refused(CLAIMS_MALFORMED)."""
-    starts = max(_seconds(claims.get(name, 0)) for name in ("nbf", "iat"))
+    starts = max(_seconds(claims.get("nbf", 0)), _seconds(claims.get("iat", 0)))
     expires = _seconds(claims["exp"]) if "exp" in claims else inf
     return Claims(_audiences(claims.get("aud", [])), starts, expires, claims)
 
@@ -112,10 +114,11 @@ def _kind(jws: Jws) -> str:
 
 def _audiences(value: Any) -> frozenset[str]:
     """RFC 7519 4.1.3: a string or a list of strings."""
-    audiences = [value] if isinstance(value, str) else value
-    if not isinstance(audiences, list) or not all(isinstance(audience, str) for audience in audiences):
+    if isinstance(value, str):
+        return _shared((value,))
+    if not isinstance(value, list) or not all(isinstance(audience, str) for audience in value):
         raise Refused(Reason.CLAIMS_MALFORMED)
-    return _shared(tuple(audiences)) if len(audiences) <= SHARED_MAX_LENGTH else frozenset(audiences)
+    return _shared(tuple(value)) if len(value) <= SHARED_MAX_LENGTH else frozenset(value)
 
 
 @lru_cache(SHARED_MAX)
@@ -126,8 +129,6 @@ def _shared(audiences: tuple[str, ...]) -> frozenset[str]:
 
 def _seconds(value: Any) -> float:
     """A NumericDate (RFC 7519 2). Infinity, and integers that no float can hold, are none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refused(Reason.CLAIMS_MALFORMED)
-    if not -_SECONDS_MAX < value < _SECONDS_MAX:
+    if type(value) not in _NUMBERS or not -_SECONDS_MAX < value < _SECONDS_MAX:
         raise Refused(Reason.CLAIMS_MALFORMED)
     return float(value)

@@ -39,7 +39,8 @@ def headers(claims: Claims, names: Mapping[str, str]) -> dict[str, str]:
 
 def _value(claim: Any) -> str:
     text = ",".join(map(_item, claim)) if isinstance(claim, list) else _scalar(claim)
-    if len(text) > HEADER_MAX_LENGTH or _unusable(text):
+    plain = text.isascii() and text.isprintable() and text[:1] != " " != text[-1:]  # nearly all are
+    if len(text) > HEADER_MAX_LENGTH or not (plain or _unusable(text) is None):
         raise Refused(Reason.IDENTITY_UNUSABLE)
     return text
 
@@ -51,10 +52,10 @@ def _item(member: Any) -> str:
 
 def _scalar(claim: Any) -> str:
     match claim:
-        case bool():
-            return "true" if claim else "false"
         case str():
             return claim
+        case bool():
+            return "true" if claim else "false"
         case int() | float():
             return str(claim)
         case _:
