@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 import click
 
 from authz.local.failure import CannotRun
-from benchmarks import cases, figures, issuer, measure, report, servers, tools, workload
+from benchmarks import cases, figures, issuer, measure, report, servers, stages, tools, workload
 from benchmarks.cases import AGAIN, HALF, HOSTS, ONE, THROUGH_ENVOY, Bench, Case
 from benchmarks.load import Generators
 from benchmarks.measure import Plan
-from benchmarks.process import LOAD_CORE, on
+from benchmarks.process import LOAD_CORE, SERVER_CORE, on
 from benchmarks.results import Results, medians, others, rounded
 from benchmarks.servers import ENVOY, H2, HOSTS_OF, Place
 from benchmarks.workload import Requests
@@ -51,6 +51,8 @@ def _results(plan: Plan) -> Results:
     if len(os.sched_getaffinity(0)) < CORES:
         raise OSError("two cores are needed: one for the server, one for the load")
     began, busy_s, ours_s = time.monotonic(), _busy_s(), sum(os.times()[:4])
+    with on(SERVER_CORE):
+        steps = stages.measure()
     with on(LOAD_CORE), _bench(plan) as bench:
         rounds = measure.run(bench, plan, click.echo)
         paced = measure.run_paced(bench, plan, medians(rounds), click.echo)
@@ -60,6 +62,7 @@ def _results(plan: Plan) -> Results:
         "machine": {"processor": _processor(), "python": platform.python_version()},
         "others": round(others_s / (time.monotonic() - began) / CORES, 2),
         "memory_mib": memory,
+        "stages": steps,
         "rounds": rounded(rounds),
         "paced": rounded(paced),
     }

@@ -74,9 +74,9 @@ class Bench:
     def paced(self, case: Case, rate: float, seconds: int) -> Load:
         """At a steady rate."""
         asked = self.asked(case)
-        if case.by == GHZ:
+        if case.by == H2LOAD:
             port = self.servers.ports[case.asked]
-            return self.generators.calls(port, asked, LOAD_CORE, round(rate * seconds), rate)
+            return self.generators.paced_frames(port, asked, LOAD_CORE, rate, seconds)
         core = SERVER_CORE if case.by == THROUGH_ENVOY else LOAD_CORE
         return self.generators.paced_gets(self._url(case), asked, core, rate, seconds)
 
@@ -123,4 +123,4 @@ def quick() -> list[Case]:
 
 def paced(cases: Sequence[Case]) -> list[Case]:
     """Those of them whose latency is looked at, at half the rate they reached."""
-    return [each for each in cases if each.what == ONE and each.by != H2LOAD]
+    return [each for each in cases if each.what == ONE and each.by != GHZ]

@@ -43,11 +43,11 @@ class Generators:
     wrk: Path
     descriptors: Path
 
-    def calls(self, port: int, requests: Requests, core: int, count: int, rate: float = 0) -> Load:
-        """ghz: so many calls over one connection, as fast as they are answered or at a steady rate."""
+    def calls(self, port: int, requests: Requests, core: int, count: int) -> Load:
+        """ghz: so many calls over one connection, as fast as they are answered."""
         options = "--insecure --cpus 1 --format json --disable-template-functions --disable-template-data"
         options += f" --call {service.NAME}/Check --concurrency {GHZ_IN_FLIGHT}"
-        options += f" --total {count} --rps {rate:.0f}"
+        options += f" --total {count}"
         files = ["--protoset", str(self.descriptors), "--data-file", str(requests.messages)]
         report = json.loads(_run([str(self.ghz), *options.split(), *files, f"{LOOPBACK}:{port}"], core))
         latencies = tuple(each["latency"] / 1e6 for each in report["details"] if each["status"] == "OK")
@@ -85,10 +85,12 @@ class Generators:
         """h2load: the first of the requests at a steady rate, from as many connections as that takes."""
         host, token = requests.lines.read_text().splitlines()[0].split()
         headers = ["-H", f":authority: {host}", "-H", f"authorization: Bearer {token}"]
-        clients = math.ceil(rate / PACED_HZ)
-        pace = ["--rps", f"{rate / clients:.3f}", "-c", str(clients), "-n", str(round(rate * seconds))]
-        spread = ["-r", "1", "--rate-period", "7ms"]  # one after another, or their timers fire together
-        return self._h2load(["--h1", *pace, *spread, *headers, url], core)
+        return self._h2load(["--h1", *_pace(rate, seconds), *headers, url], core)
+
+    def paced_frames(self, port: int, requests: Requests, core: int, rate: float, seconds: int) -> Load:
+        """The same over gRPC."""
+        options = [*_GRPC, "-d", str(requests.body), *_pace(rate, seconds)]
+        return self._h2load([*options, f"http://{LOOPBACK}:{port}{service.METHOD}"], core)
 
     def _h2load(self, options: Sequence[str], core: int) -> Load:
         with TemporaryDirectory() as folder:
@@ -99,6 +101,12 @@ class Generators:
 
 
 _GRPC = ("-H", "content-type: application/grpc", "-H", "te: trailers")
+
+
+def _pace(rate: float, seconds: int) -> list[str]:
+    clients = math.ceil(rate / PACED_HZ)
+    pace = ["--rps", f"{rate / clients:.3f}", "-c", str(clients), "-n", str(round(rate * seconds))]
+    return [*pace, "-r", "1", "--rate-period", "7ms"]  # one after another, or their timers fire together
 
 
 def _read(lines: Sequence[Sequence[str]]) -> Load:

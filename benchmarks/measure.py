@@ -42,7 +42,7 @@ def run(bench: Bench, plan: Plan, say: Say) -> list[Round]:
     In a sample `cost` is the server's CPU for one request in verifications measured beside it: the speed
     of a machine that others use as well drifts by a third within minutes, and both drift alike.
     """
-    verify = _verification()
+    verify = verification()
     counts = {case: _warmed(bench, case, plan, verify, say) for case in plan.cases}
     rounds = []
     for number in range(1, plan.rounds + 1):
@@ -106,7 +106,7 @@ def _as_expected(case: Case, load: Load) -> None:
         raise OSError(f"{case.name}: {load.refused} of {load.done} requests were refused")
 
 
-def _verification() -> Callable[[], float]:
+def verification() -> Callable[[], float]:
     """µs of CPU for one RS256 verification by `cryptography`, nothing around it."""
     private = rsa.generate_private_key(65537, 2048)
     message = b"x" * 500

@@ -42,6 +42,9 @@ def _page(results: Results) -> str:
         "GHZ": _table(_COST, _costs(results, (GHZ,))),
         "ENVOY": _table(_BEHIND, _behind(results)),
         "LATENCY": _table(_TAIL, _tails(results)),
+        "STAGES": _table(
+            ("step", "in verifications"), [(step, f"{cost:.2f}") for step, cost in results["stages"].items()]
+        ),
         "MEMORY": _table(
             ("process", "MiB"), [(name, f"{mib}") for name, mib in results["memory_mib"].items()]
         ),
@@ -89,7 +92,7 @@ def _behind(results: Results) -> Iterable[Sequence[str]]:
 
 
 def _tails(results: Results) -> Iterable[Sequence[str]]:
-    for load, asked, _, sample in _samples(medians(results["paced"]), (GHZ, WRK, THROUGH_ENVOY)):
+    for load, asked, _, sample in _samples(medians(results["paced"]), (H2LOAD, WRK, THROUGH_ENVOY)):
         middle, tail, end = (sample[name] for name in ("p50_ms", "p99_ms", "p999_ms"))
         ratios = f"{tail / middle:.1f}", f"{end / middle:.1f}"
         yield load, asked, *ratios, f"{sample['rate']:,.0f}", f"{middle:.2f}", f"{tail:.2f}", f"{end:.2f}"
