@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from authz.core import authorize, claims, introspection, jwt, metadata, refusal, route, sign_in, token
-from authz.core.decision import Decision
+from authz.core.decision import Decision, Vouched
 from authz.core.identity import Caller
 from authz.core.jwt import Jws
 from authz.core.memo import Memo
@@ -35,6 +35,7 @@ async def check(
     rule: Rule | None = None
     headers: Mapping[str, str] = {}  # of all checks of the rule: the first that sets one stands
     cookies: tuple[str, ...] = ()
+    vouched: Vouched | None = None
     try:
         if answer := metadata.answer(policy, request):
             return answer
@@ -45,7 +46,10 @@ async def check(
             authorize.require(caller.claims, question.any_of)
             told = caller.headers(question.authorizer.identity_headers)
             headers = {**told, **headers} if headers else told
-        return authorize.allow(policy, rule, request, headers, cookies)
+            if question.authorizer.identity_token and not vouched:
+                vouched = Vouched(caller, question.authorizer.identity_token, route.bare(request.host))
+        allow = authorize.allow(policy, rule, request, headers, cookies)
+        return allow._replace(vouched=vouched) if vouched else allow
     except (Refused, Unavailable) as failure:
         return refusal.answer(policy, request, rule, failure, cookies)
 

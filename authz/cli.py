@@ -176,7 +176,7 @@ def check(file: Path) -> None:
     """Report every mistake in FILE and in the rules it names."""
     from authz import config as settings
     from authz.server import files as yamls
-    from authz.server import ruleset, tls
+    from authz.server import ruleset, signing, tls
 
     parsed, problems = settings.Config(), []
     try:
@@ -184,6 +184,7 @@ def check(file: Path) -> None:
     except settings.Invalid as invalid:
         problems += [f"{file}: {problem}" for problem in invalid.problems]
     problems += [f"{file}: {problem}" for problem in tls.problems(parsed.listen.tls)]
+    problems += [f"{file}: {problem}" for problem in signing.problems(parsed.identity_tokens)]
     paths = [file.parent / name for name in parsed.policy.files]
     problems += [f"{file}: policy.files: {path} does not exist" for path in paths if not path.exists()]
     loaded = ruleset.load(yamls.read(path for path in paths if path.exists()), parsed)

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from authz import accept, documents
 from authz.accept import Accept
 from authz.core.policy import IDENTITY_HEADERS
+from authz.tokens import IdentityToken, IdentityTokens
 from authz.values import Address, Duration, HeaderName, Name, OneOf, Principal, Section
 
 WORKERS_MAX = 64  # more cores than one replica should have; run more replicas instead
@@ -118,6 +119,7 @@ class Authorizer(Section):
     """Tried in order: the first whose credential is present decides."""
     identity_headers: Mapping[HeaderName, str] = Field(default_factory=lambda: dict(IDENTITY_HEADERS))
     """Header to claim, for the workload. Clients can not send these themselves."""
+    identity_token: IdentityToken | None = None
 
     def model_post_init(self, _: object) -> None:
         """Kinds that can not be told apart."""
@@ -144,6 +146,7 @@ class Config(Section):
     sources: Sources = Sources()
     authorizers: tuple[Authorizer, ...] = ()
     """Who is accepted, under names that APIRules use in `extAuth.authorizers`."""
+    identity_tokens: IdentityTokens = IdentityTokens()
     log: Log = Log()
 
     def model_post_init(self, _: object) -> None:
@@ -155,6 +158,8 @@ class Config(Section):
         names = [authorizer.name for authorizer in self.authorizers]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"authorizers share a name: {', '.join(twice)}")
+        if not self.identity_tokens.keys and any(one.identity_token for one in self.authorizers):
+            raise ValueError("an authorizer's identityToken takes identityTokens.keys")
         accept.check_all(one for authorizer in self.authorizers for one in authorizer.accept)
 
 

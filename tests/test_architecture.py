@@ -19,11 +19,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "documents": (set(), {"yaml"}),
     "values": (set(), {"pydantic"}),
     "accept": ({"core", "values"}, {"pydantic"}),
-    "config": ({"accept", "core", "documents", "values"}, {"pydantic", "pydantic_core"}),
+    "tokens": ({"values"}, {"pydantic"}),
+    "config": ({"accept", "core", "documents", "tokens", "values"}, {"pydantic", "pydantic_core"}),
     "example": ({"config", "values"}, {"pydantic", "yaml"}),
     "istio": ({"core", "documents"}, {"pydantic", "pydantic_core"}),
     "server": (
-        {"accept", "core", "sources", "check", "config", "documents", "istio"},
+        {"accept", "core", "sources", "check", "config", "documents", "istio", "tokens"},
         {
             "google",
             "grpc",

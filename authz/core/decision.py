@@ -6,7 +6,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from authz.core.policy import Rule
+from authz.core.identity import Caller
+from authz.core.policy import IdentityToken, Rule
 from authz.core.reason import Reason
 
 
@@ -19,9 +20,18 @@ class Form(Enum):
     NOTHING = "nothing"
 
 
+class Vouched(NamedTuple):
+    """For whom a workload wants a token, and what it is to say. `host` is the one that was asked for."""
+
+    caller: Caller
+    token: IdentityToken
+    host: str
+
+
 class Allow(NamedTuple):
     """Pass the request on with `headers` set and `remove` taken out; `cookies` are for the browser.
 
+    The token of who is `vouched` for is signed later; until then its header is among those removed.
     A tuple as `Request` is, and why.
     """
 
@@ -30,6 +40,7 @@ class Allow(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     remove: tuple[str, ...] = ()
     cookies: tuple[str, ...] = ()
+    vouched: Vouched | None = None
 
     def __repr__(self) -> str:
         """Without the headers: they tell who is calling."""

@@ -117,6 +117,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityToken:
+    """What a workload is told in a signed token (see `assertion`). `claims` are the token's, by the caller's.
+
+    No `audience` means the host that was asked for.
+    """
+
+    header: str
+    audience: str = ""
+    claims: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class Authorizer:
     """Who is accepted, tried in order. An authorizer that accepts nothing refuses everyone.
 
@@ -126,6 +138,7 @@ class Authorizer:
     name: str
     accept: tuple[Accept, ...] = ()
     identity_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    identity_token: IdentityToken | None = None
     places: tuple[Place | Session, ...] = field(init=False, compare=False, repr=False)
     session: Session | None = field(init=False, compare=False, repr=False)
 

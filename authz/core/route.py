@@ -38,6 +38,11 @@ def _preflight(found: Host, request: Request) -> Rule | None:
     return None
 
 
+def bare(authority: str) -> str:
+    """The name of the host that was asked for."""
+    return authority.partition(":")[0].lower()
+
+
 def host(policy: Policy, authority: str) -> Host:
     """An exact name beats a wildcard, a longer wildcard a shorter one (as Envoy's virtual hosts).
 
@@ -48,7 +53,7 @@ def host(policy: Policy, authority: str) -> Host:
     found = policy.hosts.get(authority)
     if found is not None:  # as most send it: lower case and no port
         return found
-    name = authority.partition(":")[0].lower()
+    name = bare(authority)
     found = policy.hosts.get(name)
     while found is None:
         _, dot, name = name.removeprefix("*.").partition(".")

@@ -40,7 +40,9 @@ def build(apirules: Sequence[APIRule], authorizers: Mapping[str, Authorizer], cl
 
 def identity_headers(authorizers: Iterable[Authorizer]) -> frozenset[str]:
     """Every header that may carry an identity, and so must never come from a client."""
-    return frozenset(IDENTITY_HEADERS).union(*(authorizer.identity_headers for authorizer in authorizers))
+    told = [(authorizer.identity_headers, authorizer.identity_token) for authorizer in authorizers]
+    tokens = {token.header for _, token in told if token}
+    return frozenset(IDENTITY_HEADERS).union(tokens, *(headers for headers, _ in told))
 
 
 def _host(name: str, owner: APIRule, rules: tuple[Rule, ...], cluster: Cluster) -> Host:

@@ -1,4 +1,4 @@
-"""The admin port: health, readiness, metrics, version.
+"""The admin port: health, readiness, metrics, version, and the keys of identity tokens.
 
 For operators and probes only; it listens on loopback unless told otherwise, and shows no credential.
 """
@@ -8,6 +8,7 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,11 +18,20 @@ from starlette.routing import Route
 
 from authz import __version__
 
+JWKS_PATH = "/.well-known/jwks.json"
+
+# Much shorter than a new key is published ahead, so that whoever asks in time knows it in time.
+_KEYS_HEADERS = {"cache-control": "public, max-age=300"}
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
-def app(is_ready: Callable[[], Awaitable[bool]], page: Callable[[], Awaitable[bytes]]) -> Starlette:
-    """The ASGI application. `page` gives the metrics in Prometheus' text format."""
+Keys = Callable[[], dict[str, Any]]
+
+
+def app(
+    is_ready: Callable[[], Awaitable[bool]], page: Callable[[], Awaitable[bytes]], keys: Keys | None = None
+) -> Starlette:
+    """The ASGI application. `page` gives the metrics in Prometheus' text format, `keys` a JWK Set."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -36,8 +46,20 @@ def app(is_ready: Callable[[], Awaitable[bool]], page: Callable[[], Awaitable[by
     async def version(_: Request) -> Response:
         return JSONResponse({"version": __version__})
 
-    handlers = (healthz, readyz, metrics, version)
-    return Starlette(routes=[Route(f"/{handler.__name__}", handler) for handler in handlers])
+    routes = [Route(f"/{handler.__name__}", handler) for handler in (healthz, readyz, metrics, version)]
+    return Starlette(routes=[*routes, _jwks(keys)] if keys else routes)
+
+
+def published(keys: Keys) -> Starlette:
+    """Only what workloads need: the public keys."""
+    return Starlette(routes=[_jwks(keys)])
+
+
+def _jwks(keys: Keys) -> Route:
+    async def jwks(_: Request) -> Response:
+        return JSONResponse(keys(), headers=_KEYS_HEADERS, media_type="application/jwk-set+json")
+
+    return Route(JWKS_PATH, jwks)
 
 
 class Server:

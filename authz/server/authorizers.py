@@ -2,19 +2,29 @@
 
 from typing import TypeVar
 
-from authz import accept
+from authz import accept, tokens
 from authz.config import Config
-from authz.core.policy import Accept, Authorizer, Client, Introspection, Jwt, Session
+from authz.core.policy import Accept, Authorizer, Client, IdentityToken, Introspection, Jwt, Session
 
 T = TypeVar("T")
 
 
 def authorizers_of(settings: Config) -> dict[str, Authorizer]:
     """By name."""
+    header = settings.identity_tokens.header
     return {
-        one.name: Authorizer(one.name, tuple(map(_accept, one.accept)), dict(one.identity_headers))
+        one.name: Authorizer(
+            one.name,
+            tuple(map(_accept, one.accept)),
+            dict(one.identity_headers),
+            _identity_token(one.identity_token, header) if one.identity_token else None,
+        )
         for one in settings.authorizers
     }
+
+
+def _identity_token(one: tokens.IdentityToken, header: str) -> IdentityToken:
+    return IdentityToken(header, one.audience, dict(one.claims))
 
 
 def _accept(one: accept.Accept) -> Accept:

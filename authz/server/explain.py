@@ -55,6 +55,7 @@ def render(explanation: Explanation) -> str:
     if isinstance(decision, Allow):
         lines += [f"  passes on {name}: {value}" for name, value in sorted(decision.headers.items())]
         lines += [f"  keeps from the workload: {name}" for name in decision.remove if name == "cookie"]
+        lines += [f"  signs {decision.vouched.token.header} about this caller"] if decision.vouched else []
     elif isinstance(decision, Answer):
         lines.append(f"  {decision.document}")
     else:

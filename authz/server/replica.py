@@ -19,6 +19,7 @@ from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
 from authz.server.ruleset import Loaded
 from authz.server.service import Service
+from authz.server.signing import Signing
 from authz.server.telemetry import Telemetry
 from authz.server.tls import Certificates
 from authz.sources import Refresh, Sources
@@ -32,24 +33,26 @@ _log = structlog.get_logger()
 
 GC_YOUNG = 20_000  # objects made before the youngest are looked at: some 200 tokens never seen before
 
-_FIXED = ("listen", "workers", "transport", "sources")  # a change of these takes a restart
+_FIXED = ("listen", "workers", "transport", "sources", "identity_tokens")  # a change of these takes a restart
 
 
 class Replica:
     """`path` is the configuration file; `page` the address of the admin port."""
 
-    def __init__(self, path: Path, settings: Config, page: str) -> None:
+    def __init__(self, path: Path, settings: Config, page: str, signing: Signing | None = None) -> None:
         self._path = path
         self._started = self._settings = settings
         self._client, self._sources = sources_of(settings)
         self._telemetry = Telemetry(settings.log.decisions)
         self._telemetry.watch(self._sources)
-        self._service = Service(self._sources, self._telemetry)
+        self._service = Service(self._sources, self._telemetry, signer=signing.signer if signing else None)
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
         self._server = self._transport()
         self._loaded: Loaded | None = None
         self._ready = False
-        self._admin = admin.Server(admin.app(self._is_ready, self._metrics), page)
+        self._admin = admin.Server(
+            admin.app(self._is_ready, self._metrics, signing.jwks if signing else None), page
+        )
 
     async def run(self, stop: asyncio.Event, *, reuse_port: bool = False) -> None:
         """Serve until `stop` is set. Raises OSError if a port is taken."""

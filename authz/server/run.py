@@ -13,6 +13,7 @@ from authz.config import Config
 from authz.server import admin, workers
 from authz.server.h2.server import listen
 from authz.server.replica import Replica
+from authz.server.signing import Signing, kept
 from authz.server.telemetry import configure_logging
 from authz.server.tls import Certificates
 
@@ -41,22 +42,27 @@ async def _run(path: Path, settings: Config, worker: Path | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    if worker:
-        parent, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _Parent(stop), sys.stdin)
-        await Replica(path, settings, f"unix:{worker}").run(stop, reuse_port=True)
-        parent.close()
-    elif settings.workers == 1:
-        await Replica(path, settings, settings.listen.admin).run(stop)
-    else:
-        await _supervise(path, settings, stop)
+    tokens = settings.identity_tokens
+    signing = Signing(tokens) if tokens.keys else None
+    async with kept(signing, None if worker else tokens.listen):
+        if worker:
+            parent, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _Parent(stop), sys.stdin)
+            await Replica(path, settings, f"unix:{worker}", signing).run(stop, reuse_port=True)
+            parent.close()
+        elif settings.workers == 1:
+            await Replica(path, settings, settings.listen.admin, signing).run(stop)
+        else:
+            await _supervise(path, settings, signing, stop)
 
 
-async def _supervise(path: Path, settings: Config, stop: asyncio.Event) -> None:
+async def _supervise(path: Path, settings: Config, signing: Signing | None, stop: asyncio.Event) -> None:
     if settings.listen.tls:
         Certificates(settings.listen.tls)  # a mistake ends it here, not one worker after the other
     listen(settings.listen.grpc, reuse_port=False).close()  # the workers could share it with a stranger
     crew = workers.Workers(settings.workers, workers.command(path))
-    page = admin.Server(admin.app(crew.ready, crew.metrics), settings.listen.admin)
+    page = admin.Server(
+        admin.app(crew.ready, crew.metrics, signing.jwks if signing else None), settings.listen.admin
+    )
     await page.start()
     _log.info("starting workers", count=settings.workers)
     await crew.run(stop)

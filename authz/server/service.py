@@ -12,7 +12,8 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from authz.check import Verified, check
-from authz.core.decision import Decision, Deny
+from authz.core.assertion import Signer
+from authz.core.decision import Allow, Decision, Deny
 from authz.core.memo import Memo
 from authz.core.policy import Policy
 from authz.core.reason import Reason
@@ -35,12 +36,17 @@ class Service:
     """`policy` is replaced by one write; None until the first is loaded."""
 
     def __init__(
-        self, sources: Sources, telemetry: Telemetry, clock: Callable[[], float] = time.time
+        self,
+        sources: Sources,
+        telemetry: Telemetry,
+        clock: Callable[[], float] = time.time,
+        signer: Signer | None = None,
     ) -> None:
         self.policy: Policy | None = None
         self._sources = sources
         self._telemetry = telemetry
         self._clock = clock
+        self._signer = signer
         self._memo = Memo[Verified](MEMO_LENGTH)
 
     async def rpc(self, raw: bytes) -> bytes:
@@ -66,7 +72,11 @@ class Service:
     async def _decide(self, request: Request) -> Decision:
         if self.policy is None:
             return Deny(Reason.NOT_READY)
-        return await check(request, self.policy, self._sources, self._memo, self._clock())
+        now = self._clock()
+        decision = await check(request, self.policy, self._sources, self._memo, now)
+        if self._signer and isinstance(decision, Allow):
+            return self._signer.seal(decision, self.policy, request, now)
+        return decision
 
 
 def _failed(note: str) -> tuple[Deny, bytes]:
