@@ -87,16 +87,17 @@ def _refuse(match: dict[str, Any], reason: Reason) -> dict[str, Any]:
 def _login(placed: Placement) -> list[dict[str, Any]]:
     """Before every rule: a host's pages for signing in are not its workload's."""
     there = dict.fromkeys(each for _, each in placement.logins(placed.apirule, placed.cluster))
-    return [_sign_in(each) for each in there]
+    unwanted = [*_REDIRECTS, *_spellings(placed.cluster.identity_headers)]
+    return [_sign_in(each, unwanted) for each in there]
 
 
-def _sign_in(there: Login) -> dict[str, Any]:
+def _sign_in(there: Login, unwanted: list[str]) -> dict[str, Any]:
     methods = f"^({'|'.join(login.METHODS)})$"
     return {
         "match": [{"method": {"regex": methods}, "uri": _uri(path)} for path in there.paths],
         "route": [{"destination": {"host": there.host, "port": {"number": there.port}}}],
         "timeout": f"{_SIGN_IN_TIMEOUT_S}s",
-        "headers": {"request": {"set": {"x-forwarded-host": "%REQ(:AUTHORITY)%"}, "remove": [*_REDIRECTS]}},
+        "headers": {"request": {"set": {"x-forwarded-host": "%REQ(:AUTHORITY)%"}, "remove": unwanted}},
     }
 
 
