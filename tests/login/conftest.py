@@ -24,6 +24,13 @@ def keycloak(site):
     return parts.Keycloak(site)
 
 
+@pytest.fixture(scope="module")
+def cookie(site):
+    """What Alice's browser has after signing in."""
+    site.restart_proxy()
+    return site.sign_in("alice")
+
+
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory):
     with parts.redis(tmp_path_factory.mktemp("redis")) as url:

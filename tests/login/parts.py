@@ -1,7 +1,9 @@
 """Real servers for the tests of this folder, each started once, and how to speak to them."""
 
 import asyncio
+import html
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -104,6 +106,23 @@ class Site:
         lines += [(name.replace("_", "-"), value) for name, value in headers.items()]
         return self.run(raw.ask(self.laptop.ports.gateway, method, path, lines))
 
+    @property
+    def proxy(self) -> str:
+        """Where oauth2-proxy is asked."""
+        return f"http://{LOOPBACK}:{self.signing_in.login.port}"
+
+    def sign_in(self, name: str) -> str:
+        """Without a browser: the cookie that it would have then."""
+        forwarded = {"x-forwarded-proto": "http", "x-forwarded-host": self.url("notes")[7:-1]}
+        with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
+            begun = client.get(f"{self.proxy}/oauth2/start?rd=%2F", headers=forwarded)
+            page = client.get(begun.headers["location"])
+            [action] = re.findall(r'action="([^"]+)"', page.text)
+            form = {"username": name, "password": name}
+            back = client.post(html.unescape(action), data=form, headers={"cookie": _cookies(page)})
+            callback = back.headers["location"].replace(self.url("notes")[:-1], self.proxy)
+            return _cookies(client.get(callback, headers=forwarded | {"cookie": _cookies(begun)}))
+
     def restart_proxy(self, redis: str = "") -> None:
         """Another one in its place, which knows no session."""
         self.run(self._restart_proxy(redis))
@@ -117,6 +136,12 @@ class Site:
         command = oauth2_proxy.command(programs.get("oauth2-proxy"), self._folder, login)
         self._proxy = await Process.start("oauth2-proxy", command, lambda _: None)
         await self._proxy.ready(f"http://{LOOPBACK}:{login.port}/ping")
+
+
+def _cookies(answer: httpx.Response) -> str:
+    """Those it sets, and none that it clears. Keycloak's are Secure, which httpx would keep from http."""
+    pairs = (each.partition(";")[0] for each in answer.headers.get_list("set-cookie"))
+    return "; ".join(pair for pair in pairs if pair.partition("=")[2])
 
 
 class Keycloak:

@@ -1,46 +1,17 @@
 """The fakes of `tests/sources` answer as the real servers do, where it matters."""
 
-import html
-import re
 from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 
 from authz.local import keycloak as keycloaks
-from authz.local.ports import LOOPBACK
 from tests.login.parts import PATIENCE_S
 from tests.sources.fakes import Person, Provider, SignInProxy, TokenIssuer
 
 pytestmark = pytest.mark.slow
 
 ALICE = ("alice@example.com", ("admins", "customers"))
-
-
-@pytest.fixture(scope="module")
-def proxy(site):
-    site.restart_proxy()
-    return f"http://{LOOPBACK}:{site.laptop.ports.oauth2_proxy}"
-
-
-@pytest.fixture(scope="module")
-def cookie(site, proxy):
-    """What a browser has after signing in."""
-    forwarded = {"x-forwarded-proto": "http", "x-forwarded-host": site.url("notes")[7:-1]}
-    with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
-        begun = client.get(f"{proxy}/oauth2/start?rd=%2F", headers=forwarded)
-        page = client.get(begun.headers["location"])
-        [action] = re.findall(r'action="([^"]+)"', page.text)
-        form = {"username": "alice", "password": "alice"}
-        back = client.post(html.unescape(action), data=form, headers={"cookie": cookies(page)})
-        callback = back.headers["location"].replace(site.url("notes")[:-1], proxy)
-        return cookies(client.get(callback, headers=forwarded | {"cookie": cookies(begun)}))
-
-
-def cookies(answer):
-    """Those it sets, and none that it clears. Keycloak's are Secure, which a client over http would keep."""
-    pairs = (each.partition(";")[0] for each in answer.headers.get_list("set-cookie"))
-    return "; ".join(pair for pair in pairs if pair.partition("=")[2])
 
 
 @pytest.mark.parametrize(
@@ -61,16 +32,15 @@ def cookies(answer):
     ],
 )
 @pytest.mark.parametrize("kind", ["signed in", "made up", "none"])
-async def test_oauth2_proxy_tells_of_a_session(proxy, cookie, kind, question):
+async def test_oauth2_proxy_tells_of_a_session(site, cookie, kind, question):
+    url = f"{site.proxy}/oauth2/auth"
     sent = {"signed in": cookie, "made up": "session=made-up", "none": ""}[kind]
     async with httpx.AsyncClient(trust_env=False) as client:
-        real = await client.get(f"{proxy}/oauth2/auth", params=parse_qsl(question), headers={"cookie": sent})
+        real = await client.get(url, params=parse_qsl(question), headers={"cookie": sent})
     fake = SignInProxy()
     if kind == "signed in":
         fake.sessions[cookie] = Person(real.headers.get("x-auth-request-user", ""), *ALICE)
-    request = httpx.Request(
-        "GET", f"{proxy}/oauth2/auth", params=parse_qsl(question), headers={"cookie": sent}
-    )
+    request = httpx.Request("GET", url, params=parse_qsl(question), headers={"cookie": sent})
     made = await fake._handle(request)
     assert made.status_code == real.status_code
     assert identity(made) == identity(real)
