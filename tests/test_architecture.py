@@ -24,7 +24,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "example": ({"config", "values"}, {"pydantic", "yaml"}),
     "istio": ({"core", "documents"}, {"pydantic", "pydantic_core"}),
     "server": (
-        {"accept", "core", "sources", "check", "config", "documents", "istio", "tokens"},
+        {"accept", "core", "sources", "check", "config", "controller", "documents", "istio", "tokens"},
         {
             "google",
             "grpc",
@@ -38,6 +38,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "uvloop",
             "yaml",
         },
+    ),
+    "controller": (
+        {"config", "core", "documents", "istio", "server"},
+        {"aiohttp", "prometheus_client", "structlog", "uvloop"},
     ),
     "local": (
         {"core", "config", "istio", "server", "sources"},
@@ -55,7 +59,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "yaml",
         },
     ),
-    "cli": ({"config", "core", "example", "istio", "local", "server"}, {"click", "yaml"}),
+    "cli": ({"config", "controller", "core", "example", "istio", "local", "server"}, {"click", "yaml"}),
     "__main__": ({"cli"}, set()),
 }
 

@@ -1,0 +1,111 @@
+"""The controller put together: watches that are always warm, an election, and what the leader does.
+
+It holds no rule of its own; whoever runs it gives it a way to the API server and a configuration.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from uuid import uuid4
+
+import structlog
+
+from authz.controller.api import Api
+from authz.controller.election import Election
+from authz.controller.events import Events
+from authz.controller.kubeconfig import Access
+from authz.controller.leader import Leader
+from authz.controller.reconcile import Reconciler
+from authz.controller.telemetry import Telemetry
+from authz.controller.watch import Watch
+from authz.controller.workqueue import Queue
+from authz.controller.world import World
+from authz.core.policy import Authorizer
+from authz.istio.cluster import Settings
+
+_log = structlog.get_logger()
+
+
+class Controller:
+    """Made and run in one event loop. `lease` is `namespace/name`."""
+
+    def __init__(
+        self,
+        access: Access,
+        settings: Settings,
+        authorizers: Mapping[str, Authorizer],
+        identity_headers: frozenset[str],
+        lease: str,
+    ) -> None:
+        self._reading = Api(access)
+        self._electing = Api(access, connections=1)
+        identity = f"{socket.gethostname()}_{uuid4()}"
+        self.election = Election(self._electing, lease, identity, time.monotonic)
+        self._writing = Api(access, may_write=self.election.leads)
+        self._telling = Api(access, connections=1, may_write=self.election.leads)
+        self.queue = Queue(time.monotonic)
+        self.world = World(settings, authorizers, identity_headers, self.queue.add)
+        self.watches = [Watch(self._reading, kind, store) for kind, store in self.world.stores.items()]
+        self.telemetry = Telemetry()
+        self.telemetry.show(self._gauges, self._writing.requests)
+        self._events = Events(self._telling)
+        reconciler = Reconciler(self._writing, self.world, self.telemetry, self._events, time.time)
+        self._leader = Leader(self.queue, reconciler, self.telemetry)
+
+    @property
+    def synced(self) -> bool:
+        """True once everything there is has been seen."""
+        return all(watch.synced.is_set() for watch in self.watches)
+
+    @property
+    def requests(self) -> Mapping[tuple[str, str, str], int]:
+        """Of those that write: by verb, resource and outcome."""
+        return self._writing.requests
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set."""
+        tasks = [asyncio.create_task(loop) for loop in self._loops()]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*tasks, stopped):
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            await self.election.release()
+            apis = (self._reading, self._electing, self._writing, self._telling)
+            await asyncio.gather(*(api.close() for api in apis))
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+    def _loops(self) -> Iterator[Coroutine[None, None, None]]:
+        yield from (watch.run() for watch in self.watches)
+        yield self.election.run()
+        yield self._events.run()
+        yield self._lead()
+
+    async def _lead(self) -> None:
+        for watch in self.watches:
+            await watch.synced.wait()
+        _log.info("synced", apirules=len(self.world.rules.known))
+        while True:
+            await self.election.until(leads=True)
+            self.queue.clear()
+            for key in self.world.keys:
+                self.queue.add(key)
+            work = asyncio.create_task(self._leader.run())
+            await self.election.until(leads=False)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    def _gauges(self) -> Mapping[str, Mapping[str, float]]:
+        return {
+            "authz_controller_leads": {"": float(self.election.leads())},
+            "authz_controller_queue_depth": {"": len(self.queue)},
+            "authz_controller_queue_failing": {"": self.queue.failing},
+            "authz_controller_objects": {one.kind.plural: len(one.store.known) for one in self.watches},
+            "authz_controller_watch_lists": {one.kind.plural: one.lists for one in self.watches},
+            "authz_controller_watch_failures": {one.kind.plural: one.failures for one in self.watches},
+        }

@@ -1,0 +1,181 @@
+"""One APIRule, from what it says to what is in the cluster: gather, decide, act, tell.
+
+Called for a key, not for a change: it may be called at any time, any number of times, after any failure.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from authz.controller import held, kinds, obstruction, status
+from authz.controller.api import Api, Refused
+from authz.controller.events import Events
+from authz.controller.held import FINALIZER, Rule
+from authz.controller.kinds import APIRULES, EMITTED, Document
+from authz.controller.plan import Apply, Delete, Phase, Step, plan
+from authz.controller.status import Done, Failed, Obstructed, Unreadable, Verdict, Waiting
+from authz.controller.telemetry import Telemetry
+from authz.controller.world import World
+from authz.istio import translate
+from authz.istio.problem import Invalid
+from authz.istio.translate import Resource
+
+
+class Reconciler:
+    """`clock` gives seconds since the epoch."""
+
+    def __init__(
+        self, api: Api, world: World, telemetry: Telemetry, events: Events, clock: Callable[[], float]
+    ) -> None:
+        self._api = api
+        self._world = world
+        self._telemetry = telemetry
+        self._events = events
+        self._clock = clock
+
+    async def reconcile(self, key: str) -> Verdict:
+        """Raises Refused, Unreachable or NotLeading; what was done until then stays, and is right."""
+        rule = self._world.rules.known.get(key)
+        if rule is None:
+            await self._bury(key)
+            self._telemetry.forget(key)
+            return Done()
+        if rule.deleting:
+            return await self._remove(rule)
+        verdict = await self._pursue(rule)
+        await self._tell(rule, verdict)
+        return verdict
+
+    async def _pursue(self, rule: Rule) -> Verdict:
+        if rule.apirule is None:
+            return Unreadable(rule.problems, serves=bool(self._world.actual(rule.key)))
+        try:
+            desired = self.desired(rule)
+        except Invalid as invalid:
+            return Obstructed(invalid.problems, serves=bool(self._world.actual(rule.key)))
+        self._world.belongings.expect(desired)
+        phases = plan(desired, self._world.actual(rule.key, desired))
+        try:
+            if FINALIZER not in rule.finalizers:
+                await self._finalizers(rule, (*rule.finalizers, FINALIZER))
+            return await self._take(rule, desired, phases)
+        except Refused as refused:
+            if refused.status == 409:
+                raise
+            return Failed(str(refused))
+
+    def desired(self, rule: Rule) -> tuple[Resource, ...]:
+        """Raises Invalid."""
+        if rule.apirule is None:
+            raise Invalid(rule.problems)
+        around = self._world.around(rule.apirule)
+        if problems := obstruction.problems(rule.apirule, self._world):
+            raise Invalid(problems)
+        return translate.translate(rule.apirule, around)
+
+    async def _take(self, rule: Rule, desired: Sequence[Resource], phases: Sequence[Phase]) -> Verdict:
+        for phase in phases:
+            if _opens(phase) and (blocker := self._blocker(rule, desired)):
+                return Waiting(blocker)
+            await asyncio.gather(*map(self._step, phase))
+        self._world.settled(rule.key)
+        return Done()
+
+    def _blocker(self, rule: Rule, desired: Sequence[Resource]) -> str:
+        """Why no route of it may begin now, or nothing: what others still admit to its hosts."""
+        for other in sorted(obstruction.rivals(rule.key, desired, self._world)):
+            known = self._world.rules.known.get(other)
+            try:
+                wanted = self.desired(known) if known and not known.deleting else ()
+            except Invalid:
+                return f"The policies of APIRule {other} admit requests to these hosts, and it is not valid"
+            if plan(wanted, self._world.actual(other, wanted)):
+                return f"Waits for APIRule {other} to leave these hosts"
+        return ""
+
+    async def _step(self, step: Step) -> None:
+        match step:
+            case Apply(resource=resource):
+                await self._apply(resource)
+            case Delete(id=(kind, key)):
+                await self._delete(kind, key)
+
+    async def _apply(self, resource: Resource) -> None:
+        """Also takes away what others have put into it, which server-side apply leaves there."""
+        kind, name = EMITTED[resource["kind"]], kinds.key(resource)
+        written = await self._api.apply(kind, resource)
+        if excess := held.excess(written, resource):
+            written = await self._api.merge(kind, name, excess)
+        self._world.store(kind.name).put(written)
+        if held.content(written) != held.content(resource):
+            raise Refused(422, f"{kind.name} {name} is not what was applied: something changes it")
+
+    async def _delete(self, kind: str, key: str) -> None:
+        self._world.belongings.gone((kind, key))
+        left: Document = {}
+        try:
+            left = await self._api.delete(EMITTED[kind], key)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+        if "deletionTimestamp" in left.get("metadata", {}):
+            raise Refused(409, f"{kind} {key} is held by a finalizer of somebody else's")
+        self._world.store(kind).forget(key)
+
+    async def _remove(self, rule: Rule) -> Verdict:
+        """Its objects, then what holds it back."""
+        if FINALIZER not in rule.finalizers:
+            return Done()
+        for phase in plan((), self._world.actual(rule.key)):
+            await asyncio.gather(*map(self._step, phase))
+        self._world.settled(rule.key)
+        await self._finalizers(rule, [name for name in rule.finalizers if name != FINALIZER])
+        return Done()
+
+    async def _bury(self, key: str) -> None:
+        """What an APIRule left that was taken away by force. Asked once more, for there is no way back."""
+        left = self._world.actual(key)
+        if not left:
+            return
+        try:
+            await self._api.get(APIRULES, key)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            for phase in plan((), left):
+                await asyncio.gather(*map(self._step, phase))
+            self._world.settled(key)
+
+    async def _finalizers(self, rule: Rule, finalizers: Sequence[str]) -> None:
+        """Nobody else's is lost: 409 if the APIRule has changed meanwhile."""
+        metadata = {"finalizers": list(finalizers), "resourceVersion": rule.version}
+        try:
+            written = await self._api.merge(APIRULES, rule.key, {"metadata": metadata})
+        except Refused as refused:
+            if refused.status == 404 and rule.deleting:
+                return
+            raise
+        if not rule.deleting:
+            self._world.rules.put(written)
+
+    async def _tell(self, rule: Rule, verdict: Verdict) -> None:
+        told = status.render(verdict, rule.generation, rule.status, _stamp(self._clock()))
+        self._telemetry.state(rule.key, status.state(verdict))
+        if told is None:
+            return
+        try:
+            written = await self._api.merge(APIRULES, rule.key, {"status": told}, "status")
+        except Refused as refused:
+            if refused.status == 404:  # it has gone meanwhile
+                return
+            raise
+        self._world.rules.put(written)
+        self._events.tell(rule, verdict)
+
+
+def _opens(phase: Phase) -> bool:
+    return any(isinstance(step, Apply) and step.opens for step in phase)
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
