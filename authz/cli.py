@@ -47,8 +47,8 @@ def _idp(meaning: str) -> Callable[[T], T]:
 def main() -> None:
     """The access layer of an Istio gateway.
 
-    Write APIRules; `render` shows the Istio resources they become, `explain` why a request passes or
-    not, `serve` is the authorizer that Envoy asks, and `up` runs all of it on this machine.
+    Write APIRules; `render` shows what they become, `explain` why a request passes or not, `controller`
+    keeps a cluster so, `serve` is the authorizer that Envoy asks, and `up` runs all of it here.
     """
 
 
@@ -63,6 +63,15 @@ def serve(config_file: Path, worker: Path | None) -> None:
 
 
 @main.command()
+@click.option("--config", "config_file", type=_FILE, required=True, help="Configuration file.")
+def controller(config_file: Path) -> None:
+    """Write Istio's objects for the APIRules of a cluster until SIGTERM; of several replicas one leads."""
+    from authz.controller import run
+
+    sys.exit(run.control(config_file))
+
+
+@main.command()
 @_files
 @click.option("--cluster", multiple=True, type=_PATH, help="More objects: Services, Gateways, ConfigMaps.")
 @click.option("--target", type=click.Choice(["istio", "envoy"]), default="istio", show_default=True)
@@ -73,7 +82,6 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
     FILES also hold the Services and Gateways that the rules name. Folders are read, not their folders.
 
     \b
-    authz render config/samples
     authz render shop.yaml --cluster cluster.yaml | kubectl apply -f -
     authz render config/samples --target envoy
     """
@@ -235,7 +243,6 @@ def _headers(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _fail_on(problems: Iterable[str]) -> None:
-    """Go on only if there are none."""
     found = list(problems)
     for problem in found:
         click.echo(problem, err=True)

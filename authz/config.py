@@ -75,6 +75,22 @@ class PolicySource(Section):
     """Files and folders, relative to this file; reloaded when they change."""
 
 
+class Kubernetes(Section):
+    """The cluster's API server. In a pod nothing has to be said; elsewhere KUBECONFIG is read too."""
+
+    kubeconfig: Path | None = None
+    """A kubeconfig file, relative to where the program is started."""
+
+
+class Controller(Section):
+    """`authz controller`, which writes Istio's objects for the APIRules of a cluster."""
+
+    admin: Address = "127.0.0.1:9193"
+    """Health, readiness and metrics over HTTP."""
+    lease_namespace: Name = "authz-system"
+    """Where the Lease `authz-controller` is, by which one of several replicas leads."""
+
+
 class Istio(Section):
     """What the mesh calls us, and which gateway is ours."""
 
@@ -142,6 +158,8 @@ class Config(Section):
     transport: Literal["h2", "grpcio"] = "h2"
     """The gRPC server to use: h2, or grpcio's, which costs several times more and has no TLS here."""
     policy: PolicySource = PolicySource()
+    kubernetes: Kubernetes = Kubernetes()
+    controller: Controller = Controller()
     istio: Istio = Istio()
     sources: Sources = Sources()
     authorizers: tuple[Authorizer, ...] = ()
