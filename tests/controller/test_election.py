@@ -1,0 +1,116 @@
+"""Who leads: never two at once, whatever their clocks say."""
+
+import itertools
+
+import pytest
+
+from authz.controller.api import Refused, Unreachable
+from authz.controller.election import DEADLINE_S, DURATION_S, Election
+from tests.controller.fakes import FakeApi
+
+
+class Clock:
+    """In seconds; each replica has its own."""
+
+    def __init__(self, now_s=0.0):
+        self.now_s = now_s
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def api():
+    return FakeApi()
+
+
+def replica(api, name, now_s=0.0):
+    clock = Clock(now_s)
+    return Election(api, "n/lease", name, clock), clock
+
+
+async def attempt(election):
+    try:
+        await election._attempt()
+    except (Refused, Unreachable):
+        return False
+    return election.leads()
+
+
+async def test_the_first_leads_and_the_second_does_not(api):
+    (first, _), (second, _) = replica(api, "a"), replica(api, "b")
+    assert await attempt(first)
+    assert not await attempt(second)
+    assert await attempt(first)
+
+
+@pytest.mark.parametrize("skew_s", [-1e6, 0.0, 1e6])
+async def test_a_lease_is_taken_once_it_was_seen_unchanged_for_its_whole_time(api, skew_s):
+    (first, _), (second, clock) = replica(api, "a"), replica(api, "b", skew_s)
+    assert await attempt(first)
+    assert not await attempt(second)
+    clock.now_s += DURATION_S - 0.1
+    assert not await attempt(second)
+    clock.now_s += 0.2
+    assert await attempt(second)
+    assert api.objects["n/lease"]["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_renewed_lease_is_not_taken(api):
+    (first, _), (second, clock) = replica(api, "a"), replica(api, "b")
+    for _ in range(10):
+        assert await attempt(first)
+        assert not await attempt(second)
+        clock.now_s += 0.9 * DURATION_S
+
+
+async def test_who_can_not_renew_stops_leading_before_another_can(api):
+    (first, clock), (second, other) = replica(api, "a"), replica(api, "b")
+    assert await attempt(first)
+    assert not await attempt(second)
+    for elapsed_s in (1.0 * second_ for second_ in range(30)):
+        clock.now_s = other.now_s = elapsed_s
+        api.errors = [Unreachable("down")]
+        await attempt(first)
+        other_leads = await attempt(second)
+        assert not (first.leads() and other_leads)
+        assert first.leads() == (elapsed_s < DEADLINE_S)
+    assert second.leads()
+
+
+async def test_who_comes_back_late_finds_that_another_leads(api):
+    (first, clock), (second, other) = replica(api, "a"), replica(api, "b")
+    assert await attempt(first)
+    assert not await attempt(second)
+    other.now_s = clock.now_s = 60.0
+    assert await attempt(second)
+    assert not await attempt(first)
+
+
+async def test_of_two_who_take_it_together_one_is_told_no(api):
+    (first, clock), (second, other) = replica(api, "a"), replica(api, "b")
+    third, last = replica(api, "c")
+    assert await attempt(third)
+    for one in (first, second):
+        assert not await attempt(one)
+    clock.now_s = other.now_s = last.now_s = 60.0
+    found = await first._look()
+    assert await attempt(second)
+    with pytest.raises(Refused):
+        await api.replace(None, first._written(found))
+
+
+async def test_who_leaves_lets_the_next_one_lead_at_once(api):
+    (first, _), (second, clock) = replica(api, "a"), replica(api, "b")
+    assert await attempt(first)
+    await first.release()
+    assert not first.leads()
+    clock.now_s += 0.01
+    assert await attempt(second)
+
+
+async def test_a_new_life_does_not_take_itself_for_the_old_one(api):
+    names = (f"host_{number}" for number in itertools.count())
+    (first, _), (second, _) = replica(api, next(names)), replica(api, next(names))
+    assert await attempt(first)
+    assert not await attempt(second)

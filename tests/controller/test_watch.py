@@ -1,0 +1,124 @@
+"""A kind of object, followed: through pages, bookmarks, broken streams and 410 Gone."""
+
+import asyncio
+
+import pytest
+
+from authz.controller.api import Refused, Unreachable
+from authz.controller.kinds import APIRULES
+from authz.controller.watch import Store, Watch
+from tests.controller.clusters import eventually
+from tests.controller.fakes import FakeApi
+
+
+@pytest.fixture
+def api():
+    return FakeApi()
+
+
+@pytest.fixture
+async def watched(api):
+    seen = []
+    store = Store(lambda document: document["spec"], lambda *change: seen.append(change))
+    watch = Watch(api, APIRULES, store)
+    yield store, watch, seen
+    for task in TASKS:
+        task.cancel()
+    TASKS.clear()
+
+
+TASKS: list[asyncio.Task[None]] = []
+
+
+async def begun(watch):
+    TASKS.append(asyncio.create_task(watch.run()))
+    await watch.synced.wait()
+
+
+async def known(store, expected):
+    async def look():
+        return store.known == expected
+
+    await eventually(look)
+
+
+async def test_all_pages_are_read(api, watched):
+    for name in "abcde":
+        api.put(name, spec=name)
+    store, watch, _ = watched
+    await begun(watch)
+    assert store.known == {f"n/{name}": name for name in "abcde"}
+
+
+async def test_changes_are_followed_and_told(api, watched):
+    api.put("a", spec=1)
+    store, watch, seen = watched
+    await begun(watch)
+    api.events.put_nowait(api.event("MODIFIED", api.put("a", spec=2)))
+    api.events.put_nowait(api.event("ADDED", api.put("b", spec=3)))
+    api.events.put_nowait(api.event("DELETED", api.put("a", spec=2)))
+    await known(store, {"n/b": 3})
+    assert seen == [("n/a", None, 1), ("n/a", 1, 2), ("n/b", None, 3), ("n/a", 2, None)]
+
+
+async def test_a_bookmark_moves_the_place_from_which_it_goes_on(api, watched):
+    _, watch, _ = watched
+    await begun(watch)
+    api.events.put_nowait(b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "77"}}}')
+    api.events.put_nowait(None)
+
+    async def again():
+        return api.asked[-1].get("resourceVersion") == "77"
+
+    await eventually(again)
+    assert watch.lists == 1
+
+
+@pytest.mark.parametrize("broken", [Unreachable("closed"), b'{"type": "MODIF', None], ids=str)
+async def test_a_watch_that_breaks_off_goes_on_where_it_was(api, watched, broken):
+    store, watch, _ = watched
+    await begun(watch)
+    api.events.put_nowait(api.event("ADDED", api.put("a", spec=1)))
+    api.events.put_nowait(broken)
+    api.events.put_nowait(api.event("MODIFIED", api.put("a", spec=2)))
+    await known(store, {"n/a": 2})
+    assert watch.lists == 1
+    assert [one["resourceVersion"] for one in api.asked if "watch" in one] == ["0", "1"]
+
+
+GONE = b'{"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}'
+
+
+@pytest.mark.parametrize("expired", [GONE, Refused(410, "too old")], ids=["event", "answer"])
+async def test_what_is_too_old_is_listed_anew_and_what_has_gone_meanwhile_is_noticed(api, watched, expired):
+    api.put("a", spec=1)
+    api.put("b", spec=2)
+    store, watch, seen = watched
+    await begun(watch)
+    del api.objects["n/a"]
+    api.put("c", spec=3)
+    api.events.put_nowait(expired)
+    await known(store, {"n/b": 2, "n/c": 3})
+    assert watch.lists == 2
+    assert ("n/a", 1, None) in seen
+
+
+async def test_nothing_is_forgotten_while_the_server_is_away(api, watched):
+    api.put("a", spec=1)
+    store, watch, _ = watched
+    await begun(watch)
+    api.errors = [Unreachable("down")] * 3
+    api.events.put_nowait(GONE)
+    await asyncio.sleep(0.05)
+    assert store.known == {"n/a": 1}
+    await known(store, {"n/a": 1})
+
+
+async def test_an_older_version_never_takes_the_place_of_a_newer_one(api, watched):
+    old = api.put("a", spec=1)
+    store, watch, _ = watched
+    await begun(watch)
+    store.put(api.put("a", spec=2))  # the answer to a write of our own
+    api.events.put_nowait(api.event("MODIFIED", old))
+    api.events.put_nowait(api.event("ADDED", api.put("b", spec=3)))
+    await known(store, {"n/a": 2, "n/b": 3})
