@@ -8,6 +8,8 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from authz.check import Verified
@@ -18,6 +20,7 @@ from authz.core.policy import Authorizer, Jwt, Rule
 from authz.server import wire
 from benchmarks.measure import verification
 from tests import idp
+from tests.server.test_kinds import GOOD, OPAQUE, SESSION, World
 from tests.server.test_service import POLICY, ask, service
 
 TOKENS = 1_000
@@ -42,7 +45,28 @@ def _steps() -> Iterable[tuple[str, float]]:
     yield "all of it, a token seen before", clock.each(lambda raw: _answered(line.rpc, raw), raws)[0]
     yield "all of it, a public path", clock.each(lambda _: _answered(line.rpc, _PUBLIC), raws)[0]
     yield "all of it, no token (a refusal)", clock.each(lambda _: _answered(line.rpc, _BARE), raws)[0]
+    yield from _kinds(clock)
     yield from _taken_apart(clock, raws)
+
+
+def _kinds(clock: "_Clock") -> Iterable[tuple[str, float]]:
+    """One host for all three; what they are asked of answers in process, and was asked before."""
+    headers = {
+        "a JWT": {"authorization": GOOD},
+        "an opaque token": {"authorization": f"Bearer {OPAQUE}"},
+        "a session": {"cookie": f"theme=dark; {SESSION}"},
+    }
+    with TemporaryDirectory() as folder:
+        secret = Path(folder) / "secret"
+        secret.write_text("s", encoding="utf-8")
+        line = World(secret).service
+        raws = {name: ask(_PATH, **sent) for name, sent in headers.items()}
+        for raw in raws.values():
+            asyncio.run(line.rpc(raw))
+    for name, raw in raws.items():
+        again = [raw] * TOKENS
+        cost = clock.each(lambda one: _answered(line.rpc, one), again)[0]
+        yield f"all of it, {name}, of three kinds", cost
 
 
 def _taken_apart(clock: "_Clock", raws: Sequence[bytes]) -> Iterable[tuple[str, float]]:

@@ -5,7 +5,7 @@ one of two cookies of a name may pick another than the next reader does: both ar
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 
 from authz.core.reason import Reason, Refused
@@ -23,16 +23,12 @@ def session(header: str, name: str) -> str | None:
     """
     if name not in header:
         return None
-    is_own = _own(name)
     found: dict[str, str] = {}
-    for piece in header.split(";"):
-        if "," in piece and any(is_own(_name(one)) for one in piece.split(",")):
+    for before, named, value in _own(name)(header):
+        if before == "," or "," in value or named in found:
             raise Refused(Reason.CREDENTIAL_AMBIGUOUS)
-        if is_own(named := _name(piece)):
-            if named in found:
-                raise Refused(Reason.CREDENTIAL_AMBIGUOUS)
-            found[named] = piece.partition("=")[2].strip(" \t")
-    text = "; ".join(f"{named}={value}" for named, value in found.items() if _is_value(value))
+        found[named] = value.strip(" \t")
+    text = "; ".join([f"{named}={value}" for named, value in found.items() if _is_value(value)])
     if len(text) > COOKIES_MAX_LENGTH:
         raise Refused(Reason.TOKEN_TOO_LONG)
     return text or None
@@ -40,30 +36,21 @@ def session(header: str, name: str) -> str | None:
 
 def without(header: str, names: tuple[str, ...]) -> str:
     """The header without the cookies of these sessions and of their logins; empty if nothing is left."""
-    if not any(name in header for name in names):
-        return header
-    is_own = _any_own(names)
-    return "; ".join(_others(header, is_own))
-
-
-def _others(header: str, is_own: Callable[[str], object]) -> Iterator[str]:
-    for piece in header.split(";"):
-        if piece.strip(" \t") and not any(is_own(_name(one)) for one in piece.split(",")):
-            yield piece.strip(" \t")
-
-
-def _name(piece: str) -> str:
-    return piece.partition("=")[0].strip(" \t")
+    return _others(names)("", header).strip("; \t")
 
 
 @lru_cache(NAMES_MAX)
-def _own(name: str) -> Callable[[str], object]:
-    """oauth2-proxy splits what is longer than 4 kB."""
-    return re.compile(re.escape(name) + r"(?:_[0-9]{1,2})?").fullmatch
+def _own(name: str) -> Callable[[str], list[tuple[str, str, str]]]:
+    """What stands before each, its name, its value. oauth2-proxy splits what is longer than 4 kB."""
+    own = re.escape(name) + "(?:_[0-9]{1,2})?"
+    return re.compile(rf"(\A|[;,])[ \t]*({own})[ \t]*(?=[=;,]|\Z)=?([^;]*)").findall
 
 
 @lru_cache(NAMES_MAX)
-def _any_own(names: tuple[str, ...]) -> Callable[[str], object]:
-    """Also those of a login that is under way: `NAME_csrf`, `NAME_STATE_csrf`, the state in base64url."""
-    name = "|".join(map(re.escape, names))
-    return re.compile(f"(?:{name})(?:_[0-9]{{1,2}}|(?:_[A-Za-z0-9_-]+)?_csrf)?").fullmatch
+def _others(names: tuple[str, ...]) -> Callable[[str, str], str]:
+    """Takes away also those of a login that is under way: `NAME_csrf`, `NAME_STATE_csrf`, the state in base64url.
+
+    With one that has a comma before it, all from the last semicolon on goes.
+    """
+    own = f"(?:{'|'.join(map(re.escape, names))})(?:_[0-9]{{1,2}}|(?:_[A-Za-z0-9_-]+)?_csrf)?"
+    return re.compile(rf"(?:\A|;)(?:[^;]*,)?[ \t]*{own}[ \t]*(?:[=,][^;]*)?(?=;|\Z)").sub

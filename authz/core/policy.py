@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as File
 from types import MappingProxyType
 from typing import Literal
+from urllib.parse import urlencode
 
 from authz.core.cors import Cors
 from authz.core.path import Path
@@ -102,6 +103,13 @@ class Session:
     allowed_emails: frozenset[str] = frozenset()
     ttl_s: float = 5.0
     calls: int = 32
+    question: str = field(init=False, compare=False, repr=False)  # path and query to ask at
+
+    def __post_init__(self) -> None:
+        """Written once, at load: oauth2-proxy takes lists joined by commas."""
+        allowed = {"allowed_groups": self.allowed_groups, "allowed_emails": self.allowed_emails}
+        asked = urlencode({name: ",".join(sorted(members)) for name, members in allowed.items() if members})
+        object.__setattr__(self, "question", f"{self.prefix}/auth{'?' if asked else ''}{asked}")
 
 
 Accept = Jwt | Introspection | Session

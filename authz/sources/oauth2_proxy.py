@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from math import inf
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from authz.core.claims import Claims
 from authz.core.identity import Caller
@@ -80,7 +80,7 @@ class OAuth2Proxy:
         await self._client.close()
 
     async def _ask(self, cookies: Token, host: str, scheme: str, accept: Session) -> Answered[Seen]:
-        uri = f"{accept.prefix}/auth{_question(accept)}"
+        uri = accept.question
         headers = {
             "cookie": cookies.text,
             "x-forwarded-host": host,
@@ -93,19 +93,9 @@ class OAuth2Proxy:
         return Answered(seen, accept.ttl_s, is_good=isinstance(seen.found, Caller), weight=weight)
 
 
-def _question(accept: Session) -> str:
-    allowed = {
-        "allowed_groups": ",".join(sorted(accept.allowed_groups)),
-        "allowed_emails": ",".join(sorted(accept.allowed_emails)),
-    }
-    asked = urlencode({name: value for name, value in allowed.items() if value})
-    return f"?{asked}" if asked else ""
-
-
 def _key(cookies: Token, host: str, scheme: str, accept: Session) -> bytes:
     """Line feeds can stand in none of them."""
-    asked = f"{cookies.text}\n{host}\n{scheme}\n{accept.prefix}\n{_question(accept)}"
-    return sha256(asked.encode()).digest()
+    return sha256(f"{cookies.text}\n{host}\n{scheme}\n{accept.question}".encode()).digest()
 
 
 def _read(answer: Answer, name: str) -> Seen:
