@@ -48,7 +48,7 @@ def _own(name: str) -> Callable[[str], list[tuple[str, str, str]]]:
 
 @lru_cache(NAMES_MAX)
 def _others(names: tuple[str, ...]) -> Callable[[str, str], str]:
-    """Takes away also those of a login that is under way: `NAME_csrf`, `NAME_STATE_csrf`, the state in base64url.
+    """Takes away also those of a login that is under way: `NAME_csrf`, `NAME_STATE_csrf` in base64url.
 
     With one that has a comma before it, all from the last semicolon on goes.
     """

@@ -1,0 +1,29 @@
+"""`docs/standards.md` promises nothing that no test shows."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docs" / "standards.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
+ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| section")]
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_a_test_that_is_named_is_there(file, name):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    assert name in {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_each_row_names_a_test(row):
+    assert re.search(r"`tests/[\w/]+\.py::\w+` \|$", row)
+
+
+def test_there_are_rows():
+    assert len(ROWS) > 40
