@@ -54,6 +54,9 @@ def _context(settings: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9113 9.2
     context.set_alpn_protocols(["h2"])
+    # Sessions are not resumed: that would admit clients by an authority that is no longer trusted.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
     try:
         context.load_cert_chain(settings.cert_file, settings.key_file)
     except OSError as error:  # ssl.SSLError is one

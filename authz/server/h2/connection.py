@@ -81,6 +81,11 @@ class Connection:
         """Nothing more will be read or answered."""
         return self._failed or (self._life.last_called and not self._live)
 
+    @property
+    def draining(self) -> bool:
+        """The client has been told that there will be an end."""
+        return self._life.draining
+
     def waits(self, stream_id: int) -> bool:
         """Whether anybody waits for this answer."""
         return stream_id in self._live and not self._failed

@@ -77,22 +77,24 @@ class Control:
         self._apply(settings)
         self._life.greeted = True
 
-    def _apply(self, settings: dict[int, int]) -> None:
-        if settings.get(Setting.ENABLE_PUSH, 0) > 1:
-            raise ConnectionFault(Code.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
-        if settings.get(Setting.HEADER_TABLE_SIZE, TABLE_BYTES) < TABLE_BYTES:
-            self._sending.shrink_table()
-        size = settings.get(Setting.MAX_FRAME_SIZE, self._sending.frame_max)
-        if size not in _FRAME_MAX_RANGE:
-            raise ConnectionFault(Code.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of range")
-        self._sending.frame_max = size
-        if Setting.INITIAL_WINDOW_SIZE in settings:
-            self._shift(settings[Setting.INITIAL_WINDOW_SIZE])
+    def _apply(self, settings: list[tuple[int, int]]) -> None:
+        """RFC 9113 6.5.3: in their order. So each must be right, and of several the last one stays."""
+        for name, value in settings:
+            if name == Setting.ENABLE_PUSH and value > 1:
+                raise ConnectionFault(Code.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
+            if name == Setting.MAX_FRAME_SIZE and value not in _FRAME_MAX_RANGE:
+                raise ConnectionFault(Code.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of range")
+            if name == Setting.HEADER_TABLE_SIZE and value < TABLE_BYTES:
+                self._sending.shrink_table()  # RFC 7541 4.2: also if it grew again at once
+        last = dict(settings)
+        self._sending.frame_max = last.get(Setting.MAX_FRAME_SIZE, self._sending.frame_max)
+        if sizes := [value for name, value in settings if name == Setting.INITIAL_WINDOW_SIZE]:
+            self._shift(max(sizes), sizes[-1])
 
-    def _shift(self, size: int) -> None:
+    def _shift(self, largest: int, size: int) -> None:
         """RFC 9113 6.9.2: the windows of all streams move with it, below zero if need be."""
         widest = max((stream.credit for stream in self._streams.live.values()), default=0)
-        if size + max(widest, 0) > WINDOW_MAX_BYTES:
+        if largest + max(widest, 0) > WINDOW_MAX_BYTES:
             raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "a window too wide")
         self._sending.initial_window = size
         for stream in list(self._sending.held.values()):
@@ -107,7 +109,8 @@ class Control:
         else:
             self._noise(now)
 
-    def _window_update(self, _: int, stream_id: int, payload: bytes, __: float) -> None:
+    def _window_update(self, _: int, stream_id: int, payload: bytes, now: float) -> None:
+        self._budgets.spend(Cause.WINDOWS, now, self._requests.calls)
         size = frames.word(payload)
         if not stream_id:
             self._widen(size)

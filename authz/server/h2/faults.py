@@ -33,10 +33,12 @@ class Cause(StrEnum):
     SETTINGS = "settings"
     PINGS = "pings"
     EMPTY_DATA = "empty_data"
+    WINDOWS = "windows"  # WINDOW_UPDATEs, each of them perhaps by one
     NOISE = "noise"  # frames that mean nothing to us
     CONTINUATIONS = "continuations"
     HEADERS = "headers"  # too long once decoded
     STREAMS = "streams"
+    WATCHES = "watches"
     MESSAGE = "message"  # too long
     BUFFERED = "buffered"  # too many unfinished requests
     UNSENT = "unsent"  # answers that the client does not take

@@ -93,11 +93,11 @@ def word(payload: bytes) -> int:
     return int(number) & STREAM_MASK
 
 
-def read_settings(payload: bytes) -> dict[int, int]:
-    """The value of each by its identifier, those unknown too; the last one counts."""
+def read_settings(payload: bytes) -> list[tuple[int, int]]:
+    """Identifiers and values in their order, those unknown too."""
     if len(payload) % _settings.size:
         raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS come in sixes")
-    return dict(_settings.iter_unpack(payload))
+    return list(_settings.iter_unpack(payload))
 
 
 def unpad(payload: bytes) -> bytes:

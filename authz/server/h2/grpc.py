@@ -31,6 +31,7 @@ class Status(IntEnum):
     RESOURCE_EXHAUSTED = 8
     UNIMPLEMENTED = 12
     INTERNAL = 13
+    UNAVAILABLE = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,10 @@ _HINT = b"Only gRPC is spoken here.\n"
 _HEAD = ((":status", "200"), ("content-type", "application/grpc"))
 HEAD = block(_HEAD)
 OK = block([("grpc-status", "0")])
+LEAVING = block([("grpc-status", str(int(Status.UNAVAILABLE))), ("grpc-message", "going away")])
 LATE = status(Status.DEADLINE_EXCEEDED, "the deadline has passed")
 TOO_LONG = status(Status.RESOURCE_EXHAUSTED, "the message is too long")
+WATCHES = status(Status.RESOURCE_EXHAUSTED, "too many watches")
 UNKNOWN = status(Status.UNIMPLEMENTED, "no such method")
 COMPRESSED = status(Status.UNIMPLEMENTED, "no compression here", ("grpc-accept-encoding", "identity"))
 CARDINALITY = status(Status.UNIMPLEMENTED, "one message is expected")

@@ -23,6 +23,8 @@ _PSEUDO = _REQUIRED | {b":authority"}
 _HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _name = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+").fullmatch  # RFC 9110 5.6.2 in lower case
 _value = re.compile(rb"(?:[^\0\r\n \t](?:[^\0\r\n]*[^\0\r\n \t])?)?").fullmatch  # RFC 9113 8.2.1
+# RFC 7541 4.2: two at most, the smallest size since the last block and the size now.
+_three_updates = re.compile(rb"(?:[\x20-\x3e]|\x3f[\x80-\xff]{0,8}[\0-\x7f]){3}").match
 _length = re.compile(rb"[0-9]{1,18}").fullmatch
 
 
@@ -57,6 +59,8 @@ class Headers(Generic[T]):
     def fields(self, block: bytes) -> Fields:
         """Any block, to keep the table in step. Raises ConnectionFault."""
         before = self._state()
+        if _three_updates(block):
+            raise ConnectionFault(Code.COMPRESSION_ERROR, "the table is resized without end")
         try:
             fields: Fields = list(self._decoder.decode(block, raw=True))
         except OversizedHeaderListError as error:

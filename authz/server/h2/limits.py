@@ -42,6 +42,7 @@ class Limits:
     # Numbers
     streams_max: int = 10_000  # at once, as grpcio's server has it here
     continuations_max: int = 4  # per header block: one full frame holds a whole one already
+    watches_max: int = 100  # of health: a client needs one for each service that it asks about
     connections_max: int = 1_000  # of the server: some 16 kB each, and no mesh has as many gateways
 
     # Times
@@ -63,6 +64,7 @@ class Limits:
     settings: Budget = field(default=Budget(10, 1))  # Envoy sends one in a connection's life
     pings: Budget = field(default=Budget(100, 10, 1))  # grpc-go measures bandwidth with one per round trip
     empty_data: Budget = field(default=Budget(100, 10, 1))  # some clients end a request so
+    windows: Budget = field(default=Budget(1_000, 100, 10))  # Envoy bears ten for each frame of DATA
     noise: Budget = field(default=Budget(1_000, 100, 1))  # PRIORITY, and kinds of frame unknown to us
 
     @property

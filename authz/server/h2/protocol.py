@@ -55,6 +55,7 @@ class Protocol(asyncio.Protocol):
         self._watching: dict[int, Tell] = {}
         self._stalled_s: float | None = None
         self._closing = False
+        self._ends: tuple[asyncio.TimerHandle, ...] = ()
         self._methods = {context.path: self._check, health.CHECK: self._health, health.WATCH: self._watch}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,6 +94,9 @@ class Protocol(asyncio.Protocol):
         """Nobody is left to answer."""
         self._closing = True
         self._abandon()
+        self._methods.clear()  # they hold this object, which would wait for the collector of cycles
+        for timer in self._ends:
+            timer.cancel()
         self._context.connections.discard(self)
         if not self._context.connections:
             self._context.empty.set()
@@ -106,11 +110,13 @@ class Protocol(asyncio.Protocol):
             return
         for event in self._connection.tick(self._now):
             self._happened(event)
+        self._unwatch()
         self._flush()
 
     def drain(self) -> None:
         """Finish what is in flight, then close."""
         self._connection.drain(self._loop.time())
+        self._unwatch()
         self._flush()
 
     def abort(self) -> None:
@@ -175,6 +181,9 @@ class Protocol(asyncio.Protocol):
         self._connection.answer(stream_id, grpc.HEAD, grpc.framed(answer), grpc.OK)
 
     def _watch(self, stream_id: int, message: bytes, _: float) -> None:
+        if len(self._watching) >= self._limits.watches_max:
+            self._context.count(Cause.WATCHES)
+            raise grpc.Refusal(grpc.WATCHES)
         tell = partial(self._tell, stream_id)
         first = self._context.health.watch(message, tell)
         self._watching[stream_id] = tell
@@ -184,6 +193,13 @@ class Protocol(asyncio.Protocol):
     def _tell(self, stream_id: int, message: bytes) -> None:
         self._connection.more(stream_id, grpc.framed(message))
         self._flush()
+
+    def _unwatch(self) -> None:
+        """While draining: who watches would never end, and asks elsewhere."""
+        if self._connection.draining:
+            for stream_id in list(self._watching):
+                self._forget(stream_id)
+                self._connection.finish(stream_id, grpc.LEAVING)
 
     def _refuse(self, stream_id: int, reply: Reply) -> None:
         self._connection.refuse(stream_id, reply.head, reply.text)
@@ -214,8 +230,10 @@ class Protocol(asyncio.Protocol):
         self._abandon()
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._loop.call_later(self._limits.linger_s, self._transport.close)
-        self._loop.call_later(self._limits.drain_s, self._transport.abort)
+        self._ends = (
+            self._loop.call_later(self._limits.linger_s, self._transport.close),
+            self._loop.call_later(self._limits.drain_s, self._transport.abort),
+        )
 
     def _expires_s(self) -> float:
         spread = self._limits.age_jitter * (2 * self._context.random() - 1)

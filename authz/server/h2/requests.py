@@ -62,13 +62,14 @@ class Requests:
         stream = self._live.get(stream_id)
         if stream is None or stream.whole:
             self._stray(stream_id)
+            self._empty(payload, now)
             return
         if flags & PADDED:
             payload = self._unpadded(stream_id, payload)
         if payload:
             self._keep(stream, payload)
         elif not flags & END_STREAM:
-            self._budgets.spend(Cause.EMPTY_DATA, now, self.calls)
+            self._empty(payload, now)
         if flags & END_STREAM and stream_id in self._live:
             self._finish(stream)
 
@@ -136,19 +137,26 @@ class Requests:
             raise StreamFault(stream.id, Code.REFUSED_STREAM, Cause.BUFFERED)
         if stream.received_bytes > self._limits.body_max_bytes:
             self.events.append(TooLong(stream.id))
-        stream.parts.append(payload)
+        if stream.body:  # joined at once: a million small pieces would take far more room than they say
+            stream.body = bytearray(stream.body) if isinstance(stream.body, bytes) else stream.body
+            stream.body += payload
+        else:
+            stream.body = payload
 
     def _finish(self, stream: Stream) -> None:
         stream.whole = True
-        parts, stream.parts = stream.parts, []
+        body, stream.body = bytes(stream.body), b""
         self._buffered_bytes -= stream.received_bytes
         if stream.call.length not in (None, stream.received_bytes):  # RFC 9113 8.1.1
             raise StreamFault(stream.id, Code.PROTOCOL_ERROR)
         if stream.received_bytes > self._limits.body_max_bytes:
             return
         self.calls += 1
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
         self.events.append(Asked(stream.id, stream.call, body, stream.opened_s))
+
+    def _empty(self, payload: bytes, now: float) -> None:
+        if not payload:
+            self._budgets.spend(Cause.EMPTY_DATA, now, self.calls)
 
     def _stray(self, stream_id: int) -> None:
         """DATA for a stream that takes none (RFC 9113 5.1)."""

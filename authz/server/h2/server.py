@@ -60,7 +60,11 @@ class Server:
         listener = listen(self._address, reuse_port=reuse_port)
         tls = self._certificates.context if self._certificates else None
         self._server = await loop.create_server(
-            lambda: Protocol(self._context), sock=listener, ssl=tls, backlog=BACKLOG
+            lambda: Protocol(self._context),
+            sock=listener,
+            ssl=tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=self._limits.preface_s if tls else None,
         )
         self._ticking = loop.create_task(self._tick())
 

@@ -16,12 +16,12 @@ class Stream:
     """One call. Plain slots, for one is made for each."""
 
     __slots__ = (
+        "body",
         "call",
         "credit",
         "held_s",
         "id",
         "opened_s",
-        "parts",
         "received_bytes",
         "tail",
         "unsent",
@@ -32,7 +32,7 @@ class Stream:
         self.id = stream_id
         self.call = call
         self.opened_s = now
-        self.parts: list[bytes] = []
+        self.body: bytes | bytearray = b""  # what has come of it
         self.received_bytes = 0
         self.whole = False  # the request is: half-closed (remote)
         self.credit = 0  # WINDOW_UPDATEs less DATA sent; the window is this and SETTINGS' initial one

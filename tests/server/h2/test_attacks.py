@@ -25,12 +25,20 @@ def made_you_reset(peer: Peer, number: int) -> bytes:
     return b"".join(peer.request(2 * n + 1) + wire.window_update(2 * n + 1, 0) for n in range(number))
 
 
+def refused_at_once(peer: Peer) -> bytes:
+    """A stream that we end, so that what still comes for it is no mistake."""
+    peer.send(peer.headers(1, [*REQUEST, ("X-A", "upper case")]))
+    return b""
+
+
 FLOODS = [
     ("resets", Cause.RESETS, rapid_reset),
     ("resets", Cause.RESETS, made_you_reset),
     ("settings", Cause.SETTINGS, lambda _, n: wire.settings() * n),
     ("pings", Cause.PINGS, lambda _, n: wire.ping() * n),
     ("empty_data", Cause.EMPTY_DATA, lambda peer, n: peer.headers(1) + wire.data(1, b"") * n),
+    ("empty_data", Cause.EMPTY_DATA, lambda peer, n: refused_at_once(peer) + wire.data(1, b"") * n),
+    ("windows", Cause.WINDOWS, lambda _, n: wire.window_update(0, 1) * n),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(2, 0, 1, b"\0\0\0\3\0") * n),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(99, 0, 0, b"?") * n),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(4, 1, 0, b"") * n),
@@ -49,7 +57,7 @@ def test_a_flood_ends_the_connection(budget, cause, flood):
     assert beyond.refused[cause] > 0
 
 
-@pytest.mark.parametrize("budget", ["pings", "settings", "noise", "empty_data", "resets"])
+@pytest.mark.parametrize("budget", ["pings", "settings", "noise", "empty_data", "resets", "windows"])
 def test_every_budget_of_the_defaults_has_an_end(budget):
     flood = {row[0]: row[2] for row in FLOODS}[budget]
     peer = Peer()
@@ -108,6 +116,8 @@ def test_an_hpack_bomb_is_not_unpacked():
     [
         b"\x3f\xff\xff\xff\x07",  # a table larger than was offered
         b"\x3f\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",  # a number without end
+        b"\x20\x3f\x01\x3f\xe1\x1f\x82",  # three sizes, of which two can be needed
+        b"\x20" * 16_000,
         b"\x82\x20",  # a size update that is not at the start
         b"\x80",  # index 0
         b"\xff\xff\x7f",  # an index that is not there

@@ -25,6 +25,30 @@ def test_windows_hold_answers_back_and_let_them_go():
     assert not peer.connection.waits(1)
 
 
+def test_of_a_setting_that_stands_twice_the_last_stays_and_each_must_be_right():
+    peer = Peer()
+    window, push = (lambda n: (4, n)), (lambda n: (2, n))
+    peer.send(twice(window(5), window(2)) + peer.request(1))
+    peer.connection.answer(1, HEAD, b"x" * 5, TAIL)
+    assert sizes(peer.read()) == [2]
+    for wrong, code in (([push(2), push(0)], Code.PROTOCOL_ERROR), ([window(1 << 31), window(1)], FLOW)):
+        peer = Peer()
+        peer.send(twice(*wrong))
+        assert peer.goaway() == code
+
+
+def twice(*pairs):
+    return wire.raw(4, 0, 0, b"".join(name.to_bytes(2) + value.to_bytes(4) for name, value in pairs))
+
+
+def test_a_table_that_shrinks_and_grows_in_one_frame_is_told_empty():
+    """RFC 7541 4.2: the smallest size between two blocks is signalled."""
+    peer = Peer()
+    peer.send(twice((1, 100), (1, TABLE_BYTES)) + peer.request(1))
+    peer.connection.answer(1, HEAD, b"", TAIL)
+    assert [frame.data for frame in peer.read() if frame.type == 1] == [b"\x20" + HEAD, TAIL]
+
+
 def test_settings_are_acknowledged_before_they_show():
     peer = Peer()
     peer.send(wire.settings(INITIAL_WINDOW_SIZE=0) + peer.request(1))

@@ -31,7 +31,7 @@ def test_reset(stream_id, code):
 def test_settings(values):
     raw = frames.settings(values)
     assert parsed(raw).settings == values
-    assert frames.read_settings(raw[9:]) == values
+    assert dict(frames.read_settings(raw[9:])) == values
 
 
 @given(st.binary(min_size=8, max_size=8))
