@@ -49,6 +49,10 @@ golden: $(READY) ## Write the expected translations anew; review their diff
 bench: $(READY) ## Measure everything against its neighbours, write docs/benchmarks.md (10 minutes)
 	@$(BIN)/python -m benchmarks
 
+.PHONY: soak
+soak: $(READY) ## 20 million Checks, and what memory does meanwhile (20 minutes)
+	@$(BIN)/python -m benchmarks.soak
+
 .PHONY: bench-quick
 bench-quick: $(READY) ## The essential ratios (1 minute)
 	@$(BIN)/python -m benchmarks --quick

@@ -7,6 +7,7 @@ clients leave in the middle. It ends with 1 if a call fails, a forged token pass
 import asyncio
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -130,6 +131,7 @@ class Load:
 @click.option("--under", default="", help="A command to run load generators under, as `nice -n 10`.")
 def main(calls: int, minutes: int, under: str) -> None:
     """Ask until all calls are made, and print memory at each tenth."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every server is ended
     began = time.monotonic()
     with TemporaryDirectory() as folder, _standing(Path(folder), tuple(shlex.split(under))) as (load, page):
         tally, server = load.tally, page.server
