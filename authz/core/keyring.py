@@ -84,9 +84,13 @@ class Keyring:
         return replace(self, held=(*kept, *new))
 
     def signing(self, now: float) -> SigningKey:
-        """The newest that everyone can know; one that has been taken away serves until there is one."""
-        ripe = [one for one in enumerate(self.held) if one[1].since + self.lead_s <= now]
-        return max(ripe, key=lambda one: (one[1].until, one[1].since, one[0]))[1].key
+        """The newest that everyone can know; one that has been taken away serves until there is one.
+
+        None may be old enough where the clock was set back.
+        """
+        held = list(enumerate(self.held))
+        ripe = [one for one in held if one[1].since + self.lead_s <= now]
+        return max(ripe or held, key=lambda one: (one[1].until, one[1].since, one[0]))[1].key
 
     def published(self, now: float) -> tuple[SigningKey, ...]:
         """All that may have signed a token that lives, or may be about to sign."""

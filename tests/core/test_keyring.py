@@ -48,6 +48,7 @@ def at(ring, now):
         ([(0, [A]), (10, [B]), (60, [C])], 200, ("c", "c")),
         ([(0, [A]), (10, [B]), (20, [A])], 120, ("a", "ab")),
         ([(0, [A]), (10, [B]), (200, [A])], 210, ("b", "ba")),
+        ([(0, [A]), (10, [B]), (200, [B])], -5, ("b", "b")),
     ],
 )
 def test_a_key_is_published_before_it_signs_and_after(states, now, expected):
