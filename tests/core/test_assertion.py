@@ -1,13 +1,15 @@
 """The identity token: what it says, for how long, and when a new one is signed. PyJWT reads it."""
 
+import hmac
 import json
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from math import inf
 
 import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
 from authz.core import keyring, path
@@ -73,6 +75,49 @@ def test_another_library_verifies_it_by_the_published_key(key, algorithm):
         "email": "a@example.com",
         "groups": ["a", "b,c"],
     }
+
+
+def unsigned(text):
+    """RFC 8725 2.1."""
+    return part({"alg": "none", "typ": "JWT"}) + "." + text.split(".")[1] + "."
+
+
+def keyed_with_the_public_key(text):
+    """RFC 8725 2.1: whoever lets the token choose takes what is published for a secret."""
+    signed = part({"alg": "HS256", "kid": EC.kid, "typ": "JWT"}) + "." + text.split(".")[1]
+    mac = hmac.digest(EC.private.as_pem(private=False), signed.encode(), "sha256")
+    return f"{signed}.{urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+def promoted(text):
+    head, _, signature = text.split(".")
+    return f"{head}.{part(claims(text) | {'sub': 'root'})}.{signature}"
+
+
+def of_another_key(text):
+    _, body, signature = text.split(".")
+    return f"{part({'alg': 'RS256', 'kid': RSA.kid, 'typ': 'JWT'})}.{body}.{signature}"
+
+
+def by_a_stranger(text):
+    stranger = ECKey.generate_key("P-256")
+    return jws.serialize_compact({"alg": "ES256", "kid": EC.kid}, json.dumps(claims(text)), stranger)
+
+
+def part(value):
+    return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "forge", [unsigned, keyed_with_the_public_key, promoted, of_another_key, by_a_stranger]
+)
+def test_what_a_workload_is_told_to_check_keeps_forgeries_out(forge):
+    """docs/identity.md: the key that `kid` names, the algorithm, issuer, audience, time."""
+    text = forge(token(signer(), caller()))
+    published = jwt.PyJWKSet.from_dict({"keys": [EC.public, RSA.public]})
+    kid = jwt.get_unverified_header(text).get("kid", EC.kid)
+    with pytest.raises((jwt.DecodeError, jwt.InvalidAlgorithmError)):
+        jwt.decode(text, published[kid], ["ES256", "RS256"], audience=HOST, issuer=ISSUER)
 
 
 @pytest.mark.parametrize(
