@@ -6,6 +6,7 @@ Exit codes: 0 good, 1 the input has problems, 2 wrong usage. Problems go to stde
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -85,16 +86,16 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
     authz render shop.yaml --cluster cluster.yaml | kubectl apply -f -
     authz render config/samples --target envoy
     """
-    import yaml
-
+    from authz import writing
     from authz.server import ruleset
 
+    gc.disable()  # it ends soon, and to look for cycles among ten million values takes half of its time
     loaded = _load((*files, *cluster), config_file)
     resources, problems = ruleset.translate(loaded)
     _fail_on((*loaded.problems, *problems))
     if target == "envoy":
         resources = _for_envoy(resources, loaded)
-    click.echo(yaml.safe_dump_all(resources, sort_keys=False), nl=False)
+    sys.stdout.write(writing.write(resources))  # `echo` would search 80 MB for colours
 
 
 @main.command()

@@ -6,7 +6,7 @@ A test holds each of them against the code; `make fix` runs this.
 from collections.abc import Mapping
 from pathlib import Path
 
-from authz import documents, example
+from authz import example, writing
 from authz.core.reason import Reason
 from authz.istio import crd
 
@@ -33,7 +33,7 @@ def generated() -> Mapping[Path, str]:
     )
     return {
         ROOT / "config" / "authz.yaml": example.render(),
-        ROOT / "config" / "crd" / "apirules.yaml": _CRD + documents.write([crd.build()]),
+        ROOT / "config" / "crd" / "apirules.yaml": _CRD + writing.write([crd.build()]),
         ROOT / "docs" / "reasons.md": _REASONS + rows,
     }
 

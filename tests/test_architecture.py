@@ -18,6 +18,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "check": ({"core", "sources"}, set()),
     "documents": (set(), {"yaml"}),
     "values": (set(), {"pydantic"}),
+    "writing": (set(), set()),
     "accept": ({"core", "values"}, {"pydantic"}),
     "tokens": ({"values"}, {"pydantic"}),
     "config": ({"accept", "core", "documents", "tokens", "values"}, {"pydantic", "pydantic_core"}),
@@ -59,7 +60,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "yaml",
         },
     ),
-    "cli": ({"config", "controller", "core", "example", "istio", "local", "server"}, {"click", "yaml"}),
+    "cli": (
+        {"config", "controller", "core", "example", "istio", "local", "server", "writing"},
+        {"click"},
+    ),
     "__main__": ({"cli"}, set()),
 }
 

@@ -153,7 +153,7 @@ def test_config_check_reads_the_rules_too(tmp_path, rule):
     ("text", "expected"),
     [
         ("lisen: {}", "authz.yaml: lisen: unknown setting, did you mean listen?"),
-        ("listen: {", "authz.yaml: line 1, column 10: "),
+        ("listen: {", "authz.yaml: line 2, column 1: "),
         ("policy: {files: [nowhere]}", "nowhere does not exist"),
         ("transport: h2\nlisten: {tls: {certFile: /gone, keyFile: /gone}}", "listen.tls: /gone with /gone: "),
     ],

@@ -54,6 +54,9 @@ class Request(Model):
     """Cookies that are sent in addition to the client's own: name to value."""
 
 
+NOTHING = Request()
+
+
 class Rule(Model):
     """Methods of a path, and who may use them."""
 
@@ -74,7 +77,7 @@ class Rule(Model):
     """Whom external authorizers accept may pass."""
     timeout: Seconds | None = None
     """Seconds until the gateway gives up and answers 504. Unless given, `spec.timeout`."""
-    request: Request = Request()
+    request: Request = Field(default_factory=lambda: NOTHING)
     """What is added to the request on its way to the service."""
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 Requests that no route wants get 404 from the gateway, and never reach a workload.
 """
 
+from functools import lru_cache
 from itertools import product
 from typing import Any, assert_never
 
@@ -149,9 +150,10 @@ def _request_headers(placed: Placement, rule: Rule) -> dict[str, Any]:
     if rule.request.cookies:  # added, not set: the client's own cookies stay
         headers["add"] = {"cookie": joined(rule.request.cookies)}
     removed = _spellings(placed.cluster.identity_headers)
-    return headers | ({"remove": removed} if removed and placed.spec.enforcement == "Workload" else {})
+    return headers | ({"remove": [*removed]} if removed and placed.spec.enforcement == "Workload" else {})
 
 
+@lru_cache(1)  # of the one configuration, for 10,000 APIRules
 def _spellings(headers: frozenset[str]) -> list[str]:
     """CGI and WSGI workloads can not tell `_` from `-` in a name."""
     return sorted(

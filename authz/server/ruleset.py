@@ -91,7 +91,7 @@ def _cluster(
         foreign_services=settings.istio.foreign_services,
     )
     headers = policy.identity_headers(authorizers.values())
-    bodies = [document.body for document in documents]
+    bodies = [document.body for document in documents if document.kind != "APIRule"]  # read already
     around, found = cluster.parse(bodies, authorizers, headers, mesh)
     problems += map(str, found)
     return around
