@@ -147,8 +147,8 @@ def _request_headers(placed: Placement, rule: Rule) -> dict[str, Any]:
     host = placed.hosts[0]
     forwarded = "%REQ(:AUTHORITY)%" if len(placed.hosts) > 1 or hosts.is_wildcard(host) else host
     headers: dict[str, Any] = {"set": {"x-forwarded-host": forwarded} | rule.request.headers}
-    if rule.request.cookies:  # added, not set: the client's own cookies stay
-        headers["add"] = {"cookie": joined(rule.request.cookies)}
+    if rule.request.cookies:  # before the client's own, in one header: RFC 6265 5.4 knows no second
+        headers["set"]["cookie"] = f"{joined(rule.request.cookies)}; %REQ(cookie)%"
     removed = _spellings(placed.cluster.identity_headers)
     return headers | ({"remove": [*removed]} if removed and placed.spec.enforcement == "Workload" else {})
 

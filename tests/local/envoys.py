@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +26,7 @@ from tests.local.meshes import AUTHZ, GATEWAY, LOOPBACK, SHOP, SIDECAR, mesh, wo
 OPTIONS = ["--disable-hot-restart", "--concurrency", "1", "--drain-time-s", "1", "--log-level", "warn"]
 OPTIONS += ["--drain-strategy", "immediate", "--file-flush-interval-msec", "50"]
 PATIENCE_S = 20.0
+SLOW_S = 2.0  # what the application takes to answer on /slow
 
 
 def binary() -> str:
@@ -127,11 +128,27 @@ class _Echo(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if headers.get("upgrade") == "websocket":
+            self._mirror()
+            return
+        if self.path == "/slow":
+            time.sleep(SLOW_S)
         body = json.dumps({"path": self.path, "headers": headers}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(BrokenPipeError):  # a proxy may have given up
+            self.wfile.write(body)
+
+    def _mirror(self) -> None:
+        """As far as a proxy can see it is a WebSocket; what is said there is no concern of a proxy."""
+        self.send_response(101)
+        self.send_header("connection", "upgrade")
+        self.send_header("upgrade", "websocket")
+        self.end_headers()
+        while said := self.connection.recv(1024):
+            self.connection.sendall(said)
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         pass

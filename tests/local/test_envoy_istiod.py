@@ -56,8 +56,8 @@ def _reworded(config: dict[str, Any]) -> dict[str, Any]:
     match config:
         case {"metadata": {"filter": _} as matcher}:
             return {"sourced_metadata": {"metadata_matcher": matcher}}
-        case {"max_grpc_timeout": timeout, **rest}:
-            return {**rest, "max_stream_duration": {"grpc_timeout_header_max": timeout}}
+        case {"max_grpc_timeout": _, **rest}:  # deprecated; a call's own deadline is left out
+            return rest
         case {"rules": _, "shadow_rules_stat_prefix": "istio_dry_run_allow_", **rest}:
             return {**rest, "rules": config["rules"]}  # a name for shadow rules that are not there
         case _:

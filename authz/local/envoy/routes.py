@@ -19,7 +19,6 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RetryPolicyRetryHostPredicate,
     Route,
     RouteAction,
-    RouteActionMaxStreamDuration,
     RouteConfiguration,
     RouteMatch,
     VirtualHost,
@@ -131,13 +130,11 @@ def _saying(http: Node) -> Metadata:
 
 
 def _forward(http: Node, known: Mapping[tuple[str, int], Workload]) -> RouteAction:
-    timeout = http.duration("timeout")
+    """Istiod also says max_grpc_timeout, which is deprecated; max_stream_duration would replace `timeout`."""
     return RouteAction(
         cluster="outbound|" + _destination(http, known).key,
-        timeout=timeout,
+        timeout=http.duration("timeout"),
         retry_policy=_retry(http["retries"].only("attempts", "perTryTimeout", "retryOn")),
-        # istiod says max_grpc_timeout, which Envoy deprecates in favour of this
-        max_stream_duration=RouteActionMaxStreamDuration(grpc_timeout_header_max=timeout),
     )
 
 
