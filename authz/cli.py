@@ -89,13 +89,12 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
     from authz import writing
     from authz.server import ruleset
 
-    gc.disable()  # it ends soon, and to look for cycles among ten million values takes half of its time
+    gc.disable()  # to look for cycles among ten million values takes half the time
     loaded = _load((*files, *cluster), config_file)
     resources, problems = ruleset.translate(loaded)
     _fail_on((*loaded.problems, *problems))
-    if target == "envoy":
-        resources = _for_envoy(resources, loaded)
-    sys.stdout.write(writing.write(resources))  # `echo` would search 80 MB for colours
+    made = _for_envoy(resources, loaded) if target == "envoy" else resources
+    sys.stdout.write(writing.write(made))  # `echo` would search 80 MB for colours
 
 
 @main.command()

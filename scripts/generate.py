@@ -9,6 +9,7 @@ from pathlib import Path
 from authz import example, writing
 from authz.core.reason import Reason
 from authz.istio import crd
+from scripts import reference
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +35,7 @@ def generated() -> Mapping[Path, str]:
     return {
         ROOT / "config" / "authz.yaml": example.render(),
         ROOT / "config" / "crd" / "apirules.yaml": _CRD + writing.write([crd.build()]),
+        ROOT / "docs" / "apirule.md": reference.render(),
         ROOT / "docs" / "reasons.md": _REASONS + rows,
     }
 

@@ -92,7 +92,7 @@ def test_an_offset_moves_the_identity_provider_everywhere():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("spec: [", "line 1"),
+        ("spec: [", "line 2"),
         ("{kind: APIRule, metadata: {name: x}, spec: {}}", "spec"),
     ],
 )

@@ -33,7 +33,7 @@ def test_bad_files_end_it_with_their_problems(tmp_path, capsys):
     assert up.run([tmp_path]) == 1
     said = capsys.readouterr()
     assert (said.out, len(said.err.splitlines())) == ("", 1)
-    assert said.err.startswith(f"{tmp_path / 'bad.yaml'}: line 1, column ")
+    assert said.err.startswith(f"{tmp_path / 'bad.yaml'}: line 2, column ")
 
 
 def test_taken_ports_are_told_line_by_line_and_the_advice_once(capsys):
