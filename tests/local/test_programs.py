@@ -44,6 +44,7 @@ def test_nothing_is_left_of_what_could_not_be_made(tmp_path):
     ("name", "ask", "answer"),
     [
         ("etcd", "--version", "etcd Version: 3.6.5"),
+        ("helm", "version", "v4"),
         ("hydra", "version", "Version:"),
         ("kube-apiserver", "--version", "Kubernetes v1.36.1"),
         ("kubectl", "version --client", "Client Version: v1.36.1"),

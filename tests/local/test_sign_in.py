@@ -53,7 +53,13 @@ class Running(sign_in.SignIn):
     """As if it had been started."""
 
     def __init__(self):
-        pass
+        self.password = "made at each start"
+
+
+def test_people_are_told_where_to_sign_in_and_as_whom(samples):
+    said = "\n".join(Running().welcome(samples, PORTS))
+    for told in ("http://notes.localhost:8090/", "alice", "bob", ":9510/admin", "made at each start"):
+        assert told in said
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ PROGRAMS = {
     "etcd": Program("go.etcd.io/etcd/server/v3", "v3.6.5", "a minute"),
     "ghz": Program("github.com/bojand/ghz", "v0.121.0", "a minute", "cmd/ghz"),
     "h2spec": Program("github.com/summerwind/h2spec", "v2.2.1+incompatible", "10 s", "cmd/h2spec"),
+    "helm": Program("helm.sh/helm/v4", "v4.3.1", "2 minutes", "cmd/helm"),
     "hydra": Program("github.com/ory/hydra/v2", "v2.3.0", "4 minutes", tags="sqlite"),
     "kube-apiserver": _kubernetes("kube-apiserver", "5 minutes"),
     "kubectl": _kubernetes("kubectl", "2 minutes"),
