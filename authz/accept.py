@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from authz.core.policy import ALGORITHMS
-from authz.values import CookieName, Duration, Member, OneOf, PathPrefix, Section, Url
+from authz.values import CookieName, Duration, Member, OneOf, PathPrefix, ScopeToken, Section, Url
 
 CALLS_MAX = 1_000  # sockets are shared by all sources of a replica
 
@@ -32,6 +32,8 @@ class Jwt(Section):
     """The `iss` of the tokens, to the letter."""
     audiences: Annotated[tuple[str, ...], Field(min_length=1, examples=[["shop"]])]
     """The token's `aud` must name one of these."""
+    scopes: tuple[ScopeToken, ...] = ()
+    """The token must have all of these in one of its claims `scp`, `scope` and `scopes`."""
     jwks_uri: str = ""
     """Where the keys are; discovered from the issuer (OpenID Connect Discovery) if empty."""
     algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(sorted(ALGORITHMS))
@@ -68,6 +70,8 @@ class Introspection(Section):
     """The certificate, PEM, for tls_client_auth."""
     audiences: tuple[str, ...] = ()
     """The answer's `aud` must name one of these. Empty: any token that the issuer calls active for us."""
+    scopes: tuple[ScopeToken, ...] = ()
+    """The answer must name all of these; rules that ask for others take another authorizer."""
     leeway: Duration = 60.0
     """Tolerance for clocks that differ."""
     ttl: Duration = 30.0

@@ -21,6 +21,7 @@ _FORBIDDEN_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "cookie", "authorization"}
 )
 
+_scope = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+").fullmatch  # RFC 6749 3.3: scope-token
 _cookie_name = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch  # RFC 6265bis 4.1.1: a token
 _url = re.compile(r"https?://[^/?#@\s\\]+(?:/[^?#\s\\]*)?").fullmatch
 _path_prefix = re.compile(r"(?:/[A-Za-z0-9._~-]+)+").fullmatch
@@ -117,6 +118,12 @@ def _is_path_prefix(value: str) -> str:
     return value
 
 
+def _is_scope(value: str) -> str:
+    if not _scope(value):
+        raise ValueError("a scope is visible ASCII without spaces, double quotes and backslashes")
+    return value
+
+
 def _is_member(value: str) -> str:
     """oauth2-proxy takes and gives lists joined by commas."""
     if not value or "," in value or value != value.strip():
@@ -132,4 +139,5 @@ HeaderName = Annotated[str, AfterValidator(_is_header)]
 Url = Annotated[str, AfterValidator(_is_url)]
 CookieName = Annotated[str, AfterValidator(_is_cookie_name)]
 PathPrefix = Annotated[str, AfterValidator(_is_path_prefix)]
+ScopeToken = Annotated[str, AfterValidator(_is_scope)]
 Member = Annotated[str, AfterValidator(_is_member)]

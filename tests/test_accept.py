@@ -16,6 +16,7 @@ JWT = "{jwt: {issuer: https://i, audiences: [a]}}"
 URL = "an address is http(s)://HOST[:PORT][/path], without user, query and fragment"
 COOKIE = "a cookie's name has letters, digits, and no spaces, commas, semicolons or ="
 PREFIX = "a prefix is like /oauth2: it begins with a slash and does not end with one"
+SCOPE = "a scope is visible ASCII"
 MEMBER = "it is empty, has a comma, or begins or ends with a space"
 
 
@@ -68,6 +69,13 @@ def test_every_setting_arrives():
     )
 
 
+def test_scopes_may_be_asked_for():
+    both = accepted(
+        "{jwt: {issuer: j, audiences: [a], scopes: [b]}}", introspection("clientSecretFile: /s, scopes: [c]")
+    )
+    assert [one.scopes for one in both if not isinstance(one, Session)] == [{"b"}, {"c"}]
+
+
 def test_a_slash_at_the_end_of_an_address_means_nothing():
     assert accepted(session("ttl: 5s", "http://p:1/")) == (Session("http://p:1"),)
 
@@ -106,6 +114,7 @@ def test_a_slash_at_the_end_of_an_address_means_nothing():
         ),
         (introspection("clientSecretFile: /s, endpoint: i/ask"), f"{AT}.introspection.endpoint: {URL}"),
         (introspection("clientSecretFile: /s, calls: 0"), f"{AT}.introspection.calls: it should be greater"),
+        (introspection("clientSecretFile: /s, scopes: ['a b']"), f"{AT}.introspection.scopes[0]: {SCOPE}"),
         (session("ttl: 0s"), f"{AT}.session.ttl: a duration is longer than nothing"),
         (session("ttl: 5s", "p:4180"), f"{AT}.session.oauth2Proxy: {URL}"),
         (session("ttl: 5s", "http://u:p@h"), f"{AT}.session.oauth2Proxy: {URL}"),

@@ -5,12 +5,11 @@ Scopes and audiences mean what they mean in Istio's policies for the same rule.
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
 
 from authz.core import cookies
 from authz.core.claims import Claims
 from authz.core.decision import Allow
-from authz.core.policy import SCOPE_CLAIMS, Policy, Requirement, Rule
+from authz.core.policy import Policy, Requirement, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 
@@ -24,7 +23,7 @@ def require(claims: Claims, any_of: tuple[Requirement, ...]) -> None:
     addressed = [one for one in any_of if one.audiences <= claims.audiences]
     if not addressed:
         raise Refused(Reason.AUDIENCE_MISMATCH)
-    if not any(_has_scopes(claims.all, one.scopes) for one in addressed):
+    if not any(claims.has_scopes(one.scopes) for one in addressed):
         raise Refused(Reason.SCOPE_MISSING, tuple(sorted(addressed[0].scopes)))
 
 
@@ -47,21 +46,6 @@ def allow(
     if not kept:
         return Allow(reason, rule, headers, (*remove, "cookie"), for_browser)
     return Allow(reason, rule, {**headers, "cookie": kept}, remove, for_browser)
-
-
-def _has_scopes(claims: Mapping[str, Any], scopes: frozenset[str]) -> bool:
-    return not scopes or any(scopes <= _scopes(claims.get(name)) for name in SCOPE_CLAIMS)
-
-
-def _scopes(claim: Any) -> frozenset[str]:
-    """RFC 6749 3.3 has them in one string; some issuers send a list."""
-    match claim:
-        case str():
-            return frozenset(claim.split(" "))
-        case list():
-            return frozenset(scope for scope in claim if isinstance(scope, str))
-        case _:
-            return frozenset()
 
 
 @lru_cache(COMBINATIONS_MAX)

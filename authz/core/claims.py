@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from authz.core.jwt import Jws
-from authz.core.policy import Introspection, Jwt
+from authz.core.policy import SCOPE_CLAIMS, Introspection, Jwt
 from authz.core.reason import Reason, Refused
 
 # RFC 8725 3.11 and 3.12: only what an issuer calls an access token, or leaves unnamed, is one.
@@ -36,6 +36,10 @@ class Claims:
     starts: float
     expires: float
     all: Mapping[str, Any] = field(repr=False)
+
+    def has_scopes(self, scopes: frozenset[str]) -> bool:
+        """True if all of them stand in one claim."""
+        return not scopes or any(scopes <= _scopes(self.all.get(name)) for name in SCOPE_CLAIMS)
 
 
 def issuer(jws: Jws, accepted: tuple[Jwt, ...]) -> Jwt:
@@ -74,13 +78,15 @@ def typed(claims: Mapping[str, Any]) -> Claims:
 
 
 def check(claims: Claims, accept: Jwt | Introspection, now: float) -> None:
-    """Raises Refused: TOKEN_EXPIRED, TOKEN_NOT_YET_VALID or AUDIENCE_MISMATCH."""
+    """Raises Refused: TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, AUDIENCE_MISMATCH or SCOPE_MISSING."""
     if now >= claims.expires + accept.leeway_s:
         raise Refused(Reason.TOKEN_EXPIRED)
     if now < claims.starts - accept.leeway_s:
         raise Refused(Reason.TOKEN_NOT_YET_VALID)
     if accept.audiences and accept.audiences.isdisjoint(claims.audiences):
         raise Refused(Reason.AUDIENCE_MISMATCH)
+    if accept.scopes and not claims.has_scopes(accept.scopes):
+        raise Refused(Reason.SCOPE_MISSING, tuple(sorted(accept.scopes)))
 
 
 def is_of_other_kind(claims: Mapping[str, Any]) -> bool:
@@ -110,6 +116,17 @@ def _check_profile(jws: Jws) -> None:
 def _kind(jws: Jws) -> str:
     """RFC 7515 4.1.9: `application/` may be left out."""
     return jws.kind.lower().removeprefix("application/")
+
+
+def _scopes(claim: Any) -> frozenset[str]:
+    """RFC 6749 3.3 has them in one string; some issuers send a list."""
+    match claim:
+        case str():
+            return frozenset(claim.split(" "))
+        case list():
+            return frozenset(scope for scope in claim if isinstance(scope, str))
+        case _:
+            return frozenset()
 
 
 def _audiences(value: Any) -> frozenset[str]:

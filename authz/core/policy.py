@@ -54,6 +54,7 @@ class Jwt:
     issuer: str
     jwks_uri: str = ""
     audiences: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
     algorithms: frozenset[str] = ALGORITHMS
     location: Location = BEARER
     leeway_s: float = 60.0  # as much as Envoy gives by default
@@ -79,6 +80,7 @@ class Introspection:
     client: Client
     endpoint: str = ""
     audiences: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
     location: Location = BEARER
     leeway_s: float = 60.0
     ttl_s: float = 30.0

@@ -75,6 +75,24 @@ def test_only_an_access_token_is_one(kind, expected):
     assert judged(Jws("RS256", "", kind, idp.CLAIMS), idp.ACCEPT) is expected
 
 
+@pytest.mark.parametrize(
+    ("claimed", "asked", "expected"),
+    [
+        ({"scope": "read write"}, {"read"}, None),
+        ({"scope": "read write"}, {"read", "write"}, None),
+        ({"scp": ["read", "write"]}, {"read", "write"}, None),
+        ({"scope": "read"}, {"read", "write"}, Reason.SCOPE_MISSING),
+        ({"scope": "read", "scp": ["write"]}, {"read", "write"}, Reason.SCOPE_MISSING),
+        ({"scope": "reader"}, {"read"}, Reason.SCOPE_MISSING),
+        ({"scope": None}, {"read"}, Reason.SCOPE_MISSING),
+        ({"scope": {"read": 1}}, {"read"}, Reason.SCOPE_MISSING),
+    ],
+)
+def test_an_issuers_tokens_may_have_to_have_scopes(claimed, asked, expected):
+    accept = Jwt(idp.ISSUER, scopes=frozenset(asked))
+    assert judged(Jws("RS256", "", "JWT", idp.claims(**claimed)), accept) is expected
+
+
 def test_without_audiences_any_will_do():
     assert judged(Jws("RS256", "", "JWT", idp.claims(aud=None)), ANY_AUDIENCE) is None
 

@@ -31,13 +31,18 @@ SESSION_TTL_S = 1  # and the authorizer asks oauth2-proxy
 PATIENCE_S = 30.0
 HYDRA_CLIENT = ("shop-robot", "shop-robot-secret")
 
-NAMES = ("opaque", "readers", "stranger", "keycloak", "impostor")
+NAMES = ("opaque", "writers", "readers", "stranger", "keycloak", "impostor")
 AUTHORIZERS = """\
       - name: opaque
         accept:
           - introspection:
               {{issuer: "{hydra.issuer}", endpoint: "{hydra.introspection}", clientId: authz,
                 clientSecretFile: {folder}/secret, audiences: [notes], ttl: 2s, negativeTtl: 1s}}
+      - name: writers
+        accept:
+          - introspection:
+              {{issuer: "{hydra.issuer}", endpoint: "{hydra.introspection}", clientId: authz,
+                clientSecretFile: {folder}/secret, scopes: ["notes:write"]}}
       - name: readers
         accept:
           - introspection:

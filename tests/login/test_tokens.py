@@ -32,6 +32,14 @@ def test_what_is_not_active_here_is_refused(site, hydra, host, token):
     assert "invalid_token" in answer.headers["www-authenticate"]
 
 
+def test_a_token_without_the_scope_gets_403_and_is_told_which(site, hydra):
+    answer = site.ask("writers", "/", **bearer(hydra.token("notes:read")))
+    assert answer.status == 403
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+    assert 'scope="notes:write"' in answer.headers["www-authenticate"]
+    assert site.ask("writers", "/", **bearer(hydra.token("notes:read notes:write"))).status == 200
+
+
 def test_a_revoked_token_stops_working_within_its_time_in_the_cache(site, hydra):
     token = hydra.token()
     assert site.ask("opaque", "/", **bearer(token)).status == 200
