@@ -158,6 +158,11 @@ class Authorizer:
         object.__setattr__(self, "places", tuple(places))
         object.__setattr__(self, "session", next((one for one in places if isinstance(one, Session)), None))
 
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What it may ask of a token."""
+        return frozenset().union(*(one.scopes for one in self.accept if not isinstance(one, Session)))
+
 
 def _at(accept: Accept, all_of_them: tuple[Accept, ...]) -> Place | Session:
     if isinstance(accept, Session):
@@ -185,7 +190,7 @@ class Check:
     @property
     def scopes(self) -> frozenset[str]:
         """All that may be of use."""
-        return frozenset().union(*(one.scopes for one in self.any_of))
+        return self.authorizer.scopes.union(*(one.scopes for one in self.any_of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +212,8 @@ class Rule:
     def scopes(self) -> tuple[str, ...]:
         """Those that would do, of the alternatives the ones its author put first."""
         asked = (check.any_of[0].scopes for check in self.checks if check.any_of)
-        return tuple(sorted(frozenset().union(*asked)))
+        accepted = (check.authorizer.scopes for check in self.checks)
+        return tuple(sorted(frozenset().union(*asked, *accepted)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from authz.core.request import Request
 WELL_KNOWN = metadata.WELL_KNOWN
 GET, POST = frozenset({"GET"}), frozenset({"POST"})
 ONE, TWO = "https://one.example.com/realms/a", "https://two.example.com"
-ASKING = Introspection(TWO, Client("authz", secret_file=Path("/s")))
+ASKING = Introspection(TWO, Client("authz", secret_file=Path("/s")), scopes=frozenset({"write"}))
 EITHER = Authorizer("either", (Jwt(ONE), ASKING, Session("http://proxy"), Jwt("not an address")))
 FIRST = Authorizer("first", (Jwt(ONE, location=Location("x-token")),))
 BROWSERS = Authorizer("browsers", (Session("http://proxy"),))
@@ -72,7 +72,7 @@ HOST = {
     "resource": "https://shop.example.com",
     "authorization_servers": [ONE, TWO, "https://never.example.com"],
     "bearer_methods_supported": ["header"],
-    "scopes_supported": ["admin", "list", "read"],
+    "scopes_supported": ["admin", "list", "read", "write"],
 }
 MCP = HOST | {"resource": "https://shop.example.com/mcp", "authorization_servers": [ONE, TWO]}
 OTHER = {
@@ -104,6 +104,13 @@ OTHER = {
 )
 def test_a_resource_is_described_by_the_rules_that_decide_its_path(target, document):
     assert told(target) == document
+
+
+def test_the_scopes_that_would_do_are_the_rules_first_and_the_authorizers():
+    assert {each.name: each.scopes for each in RULES if each.scopes} == {
+        "mcp": ("list", "read"),
+        "mcp-post": ("write",),
+    }
 
 
 def test_only_reading_is_answered():
