@@ -109,14 +109,24 @@ def logins(apirule: APIRule, cluster: Cluster) -> Iterator[tuple[int, Login]]:
                 yield index, cluster.logins[name]
 
 
+def asked(apirule: APIRule, cluster: Cluster) -> list[list[str]]:
+    """The providers that decide each rule at its workload.
+
+    Ours sees every request of an APIRule that signs people in, public ones too: it alone can keep the
+    cookies of their sessions from the workload.
+    """
+    ours = [cluster.settings.provider] if any(logins(apirule, cluster)) else []
+    return [providers(rule, cluster) or ours for rule in apirule.spec.rules]
+
+
 def guards(apirule: APIRule, cluster: Cluster) -> Iterator[tuple[Workload, int, str]]:
     """Each provider that a rule puts before a workload. With enforcement Gateway, none."""
-    rules = apirule.spec.rules
-    if apirule.spec.enforcement == "Gateway" or not any(rule.ext_auth for rule in rules):
+    found = asked(apirule, cluster)
+    if apirule.spec.enforcement == "Gateway" or not any(found):
         return
     for workload in workloads(apirule, cluster):
         for index in workload.rules:
-            for provider in providers(rules[index], cluster):
+            for provider in found[index]:
                 yield workload, index, provider
 
 

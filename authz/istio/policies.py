@@ -16,11 +16,12 @@ from authz.istio.placement import Placement, Workload
 
 
 def custom(placed: Placement, workload: Workload) -> list[dict[str, Any]]:
-    """Ask the one provider that the workload's rules name, where they do."""
-    asking = [index for index in workload.rules if placed.spec.rules[index].ext_auth]
+    """Ask the one provider that decides the workload's rules, where one does."""
+    providers = placement.asked(placed.apirule, placed.cluster)
+    asking = [index for index in workload.rules if providers[index]]
     if not asking:
         return []
-    provider = placement.providers(placed.spec.rules[asking[0]], placed.cluster)[0]
+    provider = providers[asking[0]][0]
     own = _hosts(placed)
     to = [operation for index in asking for operation in _operations(placed, index, own)]
     spec = _custom(workload.selector, provider, to + metadata.operations(placed, workload, own))

@@ -110,6 +110,21 @@ def test_a_workload_opens_nothing_for_pages_that_never_reach_it():
     assert asked(made, "GET", "/oauth2/start") is True
 
 
+def test_who_serves_public_pages_beside_a_login_is_told_of_no_session_either():
+    """Only the authorizer can take a cookie out, so it is asked about every rule; it lets these pass."""
+    document = yaml.safe_load(APIRULE)
+    public = {"path": "/public", "methods": ["GET"], "noAuth": True}
+    document["spec"]["rules"].insert(0, public)
+    custom, allow, _ = translate.translate(apirule.parse(document), AROUND)
+    paths = [to["operation"]["paths"] for rule in custom["spec"]["rules"] for to in rule["to"]]
+    assert ["/public"] in paths
+    assert custom["spec"]["action"] == "CUSTOM"
+    assert allow["spec"]["rules"][0]["to"][0]["operation"]["paths"] == ["/public"]
+    built = policy.build([apirule.parse(document)], {"people": PEOPLE}, AROUND)
+    found = route.match(built, Request("GET", "shop.example.com", "/public"))
+    assert (found.checks, found.cookies) == ((), ("_oauth2_proxy",))
+
+
 @pytest.mark.parametrize("enforcement", ["Gateway", "Workload"])
 def test_without_sessions_a_host_has_no_such_pages(enforcement):
     made = rule("tokens", enforcement)

@@ -88,6 +88,11 @@ def test_a_session_is_no_way_to_say_who_one_is(site, cookie):
     assert "root" not in json.dumps(seen)
 
 
+def test_public_pages_of_a_host_with_a_login_are_told_of_no_session(site, cookie):
+    seen = site.ask("notes", "/healthz", cookie=f"a=1; {cookie}; session_jqYtV8p__csrf=x").document["headers"]
+    assert seen["cookie"] == "a=1"
+
+
 @pytest.mark.parametrize(
     "cookies",
     [
