@@ -68,11 +68,22 @@ class Listen(Section):
     """When clients are asked to connect anew, give or take a tenth, so as to spread over replicas."""
 
 
+class FromCluster(Section):
+    """Nothing to set."""
+
+
 class PolicySource(Section):
-    """Where the APIRules come from."""
+    """Where the APIRules come from: files, or the cluster."""
 
     files: Annotated[tuple[str, ...], Field(examples=[["samples/"]])] = ()
     """Files and folders, relative to this file; reloaded when they change."""
+    kubernetes: FromCluster | None = None
+    """Write `kubernetes: {}` instead of files to follow the APIRules of the cluster."""
+
+    def model_post_init(self, _: object) -> None:
+        """Of two sources, none could tell who has a host."""
+        if self.files and self.kubernetes:
+            raise ValueError("choose either files or kubernetes")
 
 
 class Kubernetes(Section):

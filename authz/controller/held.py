@@ -25,7 +25,10 @@ _LABELS = frozenset({names.OWNER_NAME, names.OWNER_NAMESPACE, *names.COMMON})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An APIRule as the API server has it. `apirule` is None if it can not be read; `problems` say why."""
+    """An APIRule as the API server has it.
+
+    If it can not be read, `apirule` is None, `problems` say why, and `hosts` are as they are written.
+    """
 
     key: str
     uid: str
@@ -36,6 +39,7 @@ class Rule:
     status: bytes
     apirule: APIRule | None
     problems: tuple[Problem, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Foreign:
 def rule(document: Document) -> Rule:
     """Never fails: what can not be read is told to its author."""
     metadata, read, problems = document["metadata"], None, tuple[Problem, ...]()
+    named = document.get("spec", {}).get("hosts") or ()
     try:
         read = apirule.parse({name: part for name, part in document.items() if name != "status"})
     except Invalid as invalid:
@@ -85,6 +90,7 @@ def rule(document: Document) -> Rule:
         status=canonical(document.get("status") or {}),
         apirule=read,
         problems=problems,
+        hosts=() if read else tuple(name for name in named if isinstance(name, str)),
     )
 
 

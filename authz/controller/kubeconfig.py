@@ -16,7 +16,7 @@ from authz import documents
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
-class Unusable(Exception):
+class Unusable(OSError):
     """Says in one line why there is no way to the API server."""
 
 

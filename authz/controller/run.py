@@ -12,9 +12,9 @@ from authz.config import Config
 from authz.controller import kubeconfig
 from authz.controller.controller import Controller
 from authz.istio import policy
-from authz.istio.cluster import Settings
 from authz.server import admin
 from authz.server.authorizers import authorizers_of
+from authz.server.ruleset import mesh_of
 from authz.server.telemetry import configure_logging
 
 LEASE = "authz-controller"
@@ -32,7 +32,7 @@ def control(path: Path) -> int:
         for problem in invalid.problems:
             _log.error("can not start", problem=f"{path}: {problem}")
         return 1
-    except (OSError, kubeconfig.Unusable) as error:
+    except OSError as error:
         _log.error("can not start", problem=str(error))
         return 1
     return 0
@@ -61,15 +61,9 @@ async def _run(settings: Config, access: kubeconfig.Access) -> None:
 def made(settings: Config, access: kubeconfig.Access) -> Controller:
     """As configured. Needs a running event loop."""
     authorizers = authorizers_of(settings)
-    mesh = Settings(
-        provider=settings.istio.provider,
-        gateway_selector=settings.istio.gateway_selector,
-        gateway_principal=settings.istio.gateway_principal,
-        foreign_services=settings.istio.foreign_services,
-    )
     return Controller(
         access,
-        mesh,
+        mesh_of(settings),
         authorizers,
         policy.identity_headers(authorizers.values()),
         f"{settings.controller.lease_namespace}/{LEASE}",

@@ -221,6 +221,7 @@ class Host:
     """The rules of one host in order. A wildcard's name starts with `*.`.
 
     `is_described` says that we answer for its metadata (see `metadata`).
+    `coming` is a newer version that is not in force yet: until then requests must pass by both.
     `preflights` are rules without checks for those CORS preflights that Envoy answers after us.
     """
 
@@ -229,6 +230,7 @@ class Host:
     rejects_ambiguous: bool = True
     is_described: bool = False
     preflights: tuple[Rule, ...] = ()
+    coming: "Host | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 The same precedence as the virtual service and the policies; a property test holds the three equal.
 """
 
+from dataclasses import replace
+
 from authz.core import cors
 from authz.core import path as paths
 from authz.core.policy import Host, Policy, Rule
@@ -19,6 +21,12 @@ def match(policy: Policy, request: Request) -> Rule:
     if not request.method or not path.startswith("/") or len(path) > PATH_MAX_LENGTH:
         raise Refused(Reason.REQUEST_INVALID)
     found = host(policy, request.host)
+    rule = _first(found, request)
+    return rule if found.coming is None else _both(rule, _first(found.coming, request))
+
+
+def _first(found: Host, request: Request) -> Rule:
+    path = request.path
     if found.rejects_ambiguous and paths.is_ambiguous(path):
         raise Refused(Reason.PATH_AMBIGUOUS)
     if found.preflights and cors.is_preflight(request) and (preflight := _preflight(found, request)):
@@ -27,6 +35,10 @@ def match(policy: Policy, request: Request) -> Rule:
         if request.method in rule.methods and rule.path.matches(path):
             return rule
     raise Refused(Reason.RULE_MISSING)
+
+
+def _both(rule: Rule, coming: Rule) -> Rule:
+    return replace(rule, checks=(*rule.checks, *(one for one in coming.checks if one not in rule.checks)))
 
 
 def _preflight(found: Host, request: Request) -> Rule | None:

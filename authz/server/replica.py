@@ -15,6 +15,7 @@ from authz import __version__, config
 from authz.config import Config
 from authz.core.policy import Accept
 from authz.server import admin, files, reload, ruleset
+from authz.server.following import Following
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
 from authz.server.ruleset import Loaded
@@ -49,6 +50,7 @@ class Replica:
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
         self._server = self._transport()
         self._loaded: Loaded | None = None
+        self._following = Following(settings, self._enforce) if settings.policy.kubernetes else None
         self._ready = False
         self._admin = admin.Server(
             admin.app(self._is_ready, self._metrics, signing.jwks if signing else None), page
@@ -58,13 +60,13 @@ class Replica:
         """Serve until `stop` is set. Raises OSError if a port is taken."""
         await self._admin.start()
         await self._server.start(reuse_port=reuse_port)
+        watching = [asyncio.create_task(loop) for loop in self._loops()]
         await self._load()
         await self._warm()
         _settle()
         self._ready = True
         await self._server.serving(ready=True)
         _log.info("serving", version=__version__, grpc=self._settings.listen.grpc)
-        watching = [asyncio.create_task(loop) for loop in self._loops()]
         await stop.wait()
         _log.info("draining")
         for task in watching:
@@ -72,6 +74,8 @@ class Replica:
         self._ready = False
         await self._server.stop()
         await self._admin.stop()
+        if self._following:
+            await self._following.close()
         await self._sources.close()
         await self._client.close()
 
@@ -96,6 +100,8 @@ class Replica:
         yield reload.loop(self._paths, self._reload)
         if certificates := self._certificates:
             yield reload.loop(lambda: certificates.files, partial(_reload, certificates))
+        if self._following:
+            yield from self._following.loops()
 
     def _paths(self) -> list[Path]:
         return [self._path, *_policy_files(self._path, self._settings)]
@@ -111,14 +117,24 @@ class Replica:
         for name in _FIXED:
             if getattr(settings, name) != getattr(self._started, name):
                 _log.warning("a change of this setting takes a restart", setting=name)
+        if bool(settings.policy.kubernetes) != bool(self._following):
+            _log.warning("a change of this setting takes a restart", setting="policy.kubernetes")
         self._settings = settings
         self._telemetry.decisions = settings.log.decisions
         await self._load()
 
     async def _load(self) -> None:
         """In a thread, so that checks go on being answered."""
-        loaded = self._loaded = await asyncio.to_thread(self._read)
-        for problem in loaded.problems:
+        if self._following:
+            self._following.configure(self._settings)
+            await self._following.synced()
+        else:
+            self._enforce(await asyncio.to_thread(self._read))
+
+    def _enforce(self, loaded: Loaded) -> None:
+        known = self._loaded.problems if self._loaded else ()
+        self._loaded = loaded
+        for problem in loaded.problems if loaded.problems != known else ():
             _log.error("a rule is not enforced as written", problem=problem)
         self._sources.keep(accepts(loaded))
         self._service.policy = loaded.policy
@@ -164,8 +180,9 @@ def accepts(loaded: Loaded) -> list[Accept]:
     }
     return [
         accept
-        for host in loaded.policy.hosts.values()
-        for rule in host.rules
+        for enforced in loaded.policy.hosts.values()
+        for host in (enforced, enforced.coming)
+        for rule in (host.rules if host else ())
         for check in rule.checks
         for accept in check.authorizer.accept
         if rule.name not in elsewhere

@@ -64,6 +64,16 @@ def translate(loaded: Loaded) -> tuple[list[Resource], list[str]]:
     return resources, problems
 
 
+def mesh_of(settings: Config) -> cluster.Settings:
+    """How the mesh is configured."""
+    return cluster.Settings(
+        provider=settings.istio.provider,
+        gateway_selector=settings.istio.gateway_selector,
+        gateway_principal=settings.istio.gateway_principal,
+        foreign_services=settings.istio.foreign_services,
+    )
+
+
 def _embedded(documents: Iterable[Document], problems: list[str]) -> Config:
     for document in documents:
         data = document.body.get("data") if document.kind == "ConfigMap" else None
@@ -84,15 +94,9 @@ def _cluster(
     authorizers: Mapping[str, Authorizer],
     problems: list[str],
 ) -> Cluster:
-    mesh = cluster.Settings(
-        provider=settings.istio.provider,
-        gateway_selector=settings.istio.gateway_selector,
-        gateway_principal=settings.istio.gateway_principal,
-        foreign_services=settings.istio.foreign_services,
-    )
     headers = policy.identity_headers(authorizers.values())
     bodies = [document.body for document in documents if document.kind != "APIRule"]  # read already
-    around, found = cluster.parse(bodies, authorizers, headers, mesh)
+    around, found = cluster.parse(bodies, authorizers, headers, mesh_of(settings))
     problems += map(str, found)
     return around
 

@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from authz.core import path as paths
+from authz.istio.apirule import APIRule
+from authz.istio.schema import Rule
+
 Resource = dict[str, Any]
 Decide = Callable[[str, "Request"], bool]  # a provider's answer
 
@@ -167,3 +171,43 @@ def _like(pattern: str, path: str) -> bool:
     parts = re.split(r"(\{\*{1,2}\})", pattern)
     regex = "".join({"{*}": SEGMENT, "{**}": REST}.get(part, re.escape(part)) for part in parts)
     return re.fullmatch(regex, path) is not None
+
+
+def decides(rule: APIRule) -> Decide:
+    """Every provider's answer, by this version of the APIRule."""
+
+    def decide(provider: str, request: Request) -> bool:
+        if provider == "other":
+            return "other" in request.approved
+        if rule.spec.rejects_ambiguous and paths.is_ambiguous(request.path):
+            return False
+        for each in rule.spec.rules:
+            if request.method in each.methods and each.path.matches(request.path):
+                return accepts(each, request)
+        return False
+
+    return decide
+
+
+def accepts(rule: Rule, request: Request) -> bool:
+    """Its checks, all of them."""
+    if rule.ext_auth and not set(rule.ext_auth.authorizers) <= request.approved:
+        return False
+    return rule.tokens is None or any(
+        request.token
+        and (issuer.issuer, issuer.jwks_uri) == (request.token.issuer, request.token.keys)
+        and all(
+            set(each.required_scopes) <= request.token.scopes for each in rule.tokens.authorizations or ()
+        )
+        for issuer in rule.tokens.authentications
+    )
+
+
+def both(before: Decide, after: Decide) -> Decide:
+    """The authorizer, between seeing a new version and hearing that the controller has taken it."""
+    return lambda provider, request: before(provider, request) and after(provider, request)
+
+
+def refuses(_provider: str, _request: Request) -> bool:
+    """When there is no APIRule."""
+    return False

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from authz.controller import held
 from authz.controller.plan import Apply, Delete, plan
-from authz.core import path as paths
 from authz.core.policy import Authorizer
 from authz.istio import apirule, translate
 from authz.istio.problem import Invalid
-from tests.controller.meaning import Request, Token, reaches, unguarded
+from tests.controller.meaning import Request, Token, both, decides, reaches, refuses, unguarded
 from tests.istio.meshes import known
 
 HOST = "shop.example.com"
@@ -121,35 +120,6 @@ def parsed(rules, enforcement="Workload"):
         return None
 
 
-def decides(rule):
-    """Every provider's answer, by this version of the APIRule."""
-
-    def decide(provider, request):
-        if provider == "other":
-            return "other" in request.approved
-        if rule.spec.rejects_ambiguous and paths.is_ambiguous(request.path):
-            return False
-        for each in rule.spec.rules:
-            if request.method in each.methods and each.path.matches(request.path):
-                return accepts(each, request)
-        return False
-
-    return decide
-
-
-def accepts(rule, request):
-    if rule.ext_auth and not set(rule.ext_auth.authorizers) <= request.approved:
-        return False
-    return rule.tokens is None or any(
-        request.token
-        and (issuer.issuer, issuer.jwks_uri) == (request.token.issuer, request.token.keys)
-        and all(
-            set(each.required_scopes) <= request.token.scopes for each in rule.tokens.authorizations or ()
-        )
-        for issuer in rule.tokens.authentications
-    )
-
-
 REQUESTS = [
     Request(HOST, method, path, token, frozenset(approved))
     for method in ("GET", "POST")
@@ -197,11 +167,6 @@ def check(old, new, shuffle=lambda phase: phase):
     return phases
 
 
-def both(before, after):
-    """The authorizer, between seeing a new version and hearing that the controller has taken it."""
-    return lambda provider, request: before(provider, request) and after(provider, request)
-
-
 def allowed(request, *versions):
     """Where it may get to. A token that is not valid may be as good as none."""
     return {
@@ -216,7 +181,7 @@ def version(found):
     return decides(rule), resources
 
 
-NOTHING = (lambda _provider, _request: False), ()
+NOTHING = refuses, ()
 
 
 @given(st.data(), written(), written())

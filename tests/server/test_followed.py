@@ -1,0 +1,163 @@
+"""The policy of a cluster: what the controller has taken, and nothing else as if it were valid."""
+
+import pytest
+
+from authz.config import Config
+from authz.controller import status
+from authz.controller.status import Done, Obstructed, Unreadable, Waiting
+from authz.core import route
+from authz.core.policy import Authorizer
+from authz.core.reason import Refused
+from authz.core.request import Request
+from authz.istio.problem import Problem
+from authz.server.followed import Followed
+from authz.server.ruleset import mesh_of
+from tests.controller.clusters import EXT, JWT, PUBLIC, apirule
+
+NOW = "2026-01-01T00:00:00Z"
+BAD = (Problem("spec.rules[0].service", "Service not found"),)
+
+
+@pytest.fixture
+def followed():
+    return Followed({"ours": Authorizer("ours")}, mesh_of(Config()), lambda: None)
+
+
+class Cluster:
+    """An API server's share: versions, generations and what the controller says."""
+
+    def __init__(self, followed):
+        self.followed = followed
+        self.version = 0
+        self.generations = {}
+
+    def write(self, name, access, verdict=Done(), **spec):  # noqa: B008 - a value
+        """A new version; without a verdict nobody has looked at it yet."""
+        generation = self.generations[name] = self.generations.get(name, 0) + 1
+        document = apirule(name, access, **spec)
+        self._put(document, name, generation, verdict)
+        return lambda told: self._put(document, name, generation, told)
+
+    def delete(self, name):
+        self.version += 1
+        self.followed.rules.drop(f"shop/{name}", self.version)
+
+    def _put(self, document, name, generation, verdict):
+        self.version += 1
+        metadata = document["metadata"] | {
+            "resourceVersion": str(self.version),
+            "generation": generation,
+            "uid": name,
+        }
+        seen = generation if verdict else generation - 1
+        told = status.render(verdict or Done(), seen, b"", NOW)
+        self.followed.rules.put(document | {"metadata": metadata, "status": told})
+
+
+@pytest.fixture
+def cluster(followed):
+    return Cluster(followed)
+
+
+def checks(followed, host):
+    """How many have to pass; None if it is refused whatever they say."""
+    try:
+        return len(route.match(followed.policy, Request("GET", host, "/a")).checks)
+    except Refused:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (Done(), 1),
+        (Waiting("for another"), 1),
+        (Obstructed(BAD), None),
+        (Unreadable(BAD), None),
+        (None, None),
+    ],
+)
+def test_only_what_the_controller_has_taken_is_enforced(followed, cluster, verdict, expected):
+    cluster.write("a", EXT, verdict)
+    assert checks(followed, "a.example.com") == expected
+
+
+def test_a_refused_edit_is_not_enforced_and_neither_is_what_was_before(followed, cluster):
+    cluster.write("a", EXT)
+    cluster.write("a", PUBLIC, Obstructed(BAD))
+    assert checks(followed, "a.example.com") is None
+    assert followed.problems == ["shop/a: the controller has refused generation 2"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"), [(PUBLIC, EXT, (1, 1)), (EXT, PUBLIC, (1, 0)), (EXT, JWT, (2, 1))]
+)
+def test_an_edit_tightens_at_once_and_loosens_when_it_is_taken(followed, cluster, old, new, counts):
+    cluster.write("a", old)
+    judge = cluster.write("a", new, None)
+    between = checks(followed, "a.example.com")
+    judge(Done())
+    assert (between, checks(followed, "a.example.com")) == counts
+
+
+def test_a_host_that_an_edit_adds_waits_and_one_that_it_drops_is_refused(followed, cluster):
+    cluster.write("a", PUBLIC)
+    judge = cluster.write("a", PUBLIC, None, hosts=["b.example.com"])
+    assert [checks(followed, f"{name}.example.com") for name in "ab"] == [None, None]
+    judge(Done())
+    assert [checks(followed, f"{name}.example.com") for name in "ab"] == [None, 0]
+
+
+def test_the_host_of_a_refused_one_is_not_served_by_a_wildcard(followed, cluster):
+    cluster.write("wide", PUBLIC, hosts=["*.example.com"])
+    assert checks(followed, "a.example.com") == 0
+    cluster.write("a", EXT, Obstructed(BAD))
+    assert checks(followed, "a.example.com") is None
+    cluster.delete("a")
+    assert checks(followed, "a.example.com") == 0
+
+
+def test_what_can_not_be_read_refuses_its_hosts_too(followed, cluster):
+    cluster.write("wide", PUBLIC, hosts=["*.example.com"])
+    cluster.write("a", {"noAuth": True, "unheard": "of"}, Unreadable(BAD))
+    assert checks(followed, "a.example.com") is None
+
+
+def test_a_refused_one_does_not_take_the_host_of_another(followed, cluster):
+    cluster.write("a", EXT)
+    cluster.write("b", PUBLIC, Obstructed(BAD), hosts=["a.example.com"])
+    assert checks(followed, "a.example.com") == 1
+    cluster.delete("a")
+    assert checks(followed, "a.example.com") is None
+
+
+def test_who_has_a_host_keeps_it(followed, cluster):
+    cluster.write("a", EXT)
+    cluster.write("b", PUBLIC, hosts=["a.example.com"])
+    cluster.write("a", EXT)
+    assert checks(followed, "a.example.com") == 1
+    cluster.delete("a")
+    assert checks(followed, "a.example.com") == 0
+    assert [rule.key for rule in followed.apirules] == ["shop/b"]
+
+
+def test_another_configuration_makes_another_policy(followed, cluster):
+    cluster.write("a", EXT)
+    followed.configure({}, mesh_of(Config()))
+    (check,) = route.match(followed.policy, Request("GET", "a.example.com", "/a")).checks
+    assert check.authorizer == Authorizer("ours")
+
+
+def test_a_short_host_is_completed_once_its_gateway_is_known(followed, cluster):
+    cluster.write("a", PUBLIC, hosts=["short"])
+    assert checks(followed, "short.example.org") is None
+    servers = [{"port": {"number": 443}, "hosts": ["*.example.org"]}]
+    followed.gateways.put(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": "main", "namespace": "istio-system", "resourceVersion": "99"},
+            "spec": {"servers": servers},
+        }
+    )
+    assert checks(followed, "short.example.org") == 0
