@@ -4,6 +4,7 @@ It holds no rule of its own; whoever runs it gives it a way to the API server an
 """
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Coroutine, Iterator, Mapping
@@ -40,7 +41,7 @@ class Controller:
     ) -> None:
         self._reading = Api(access)
         self._electing = Api(access, connections=1)
-        identity = f"{socket.gethostname()}_{uuid4()}"
+        identity = f"{socket.gethostname()}_{os.getpid()}_{uuid4()}"
         self.election = Election(self._electing, lease, identity, time.monotonic)
         self._writing = Api(access, may_write=self.election.leads)
         self._telling = Api(access, connections=1, may_write=self.election.leads)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from authz import config
 from authz.controller import kubeconfig
-from authz.controller.api import Api, Refused
+from authz.controller.api import Api, Refused, Unreachable
 from authz.controller.controller import Controller
 from authz.controller.kinds import (
     APIRULES,
@@ -102,17 +102,10 @@ class Cluster:
         self.api = Api(access)
 
     async def apply(self, document: Document) -> Document:
-        kind = KINDS.get(document["kind"], MESH)
-        body = {name: part for name, part in document.items() if name != "status"}
-        return await self.api.apply(kind, body)
+        return await persistently(lambda: self.api.apply(KINDS.get(document["kind"], MESH), document))
 
     async def get(self, kind: Kind, key: str) -> Document | None:
-        try:
-            return await self.api.get(kind, key)
-        except Refused as refused:
-            if refused.status != 404:
-                raise
-            return None
+        return await unless_gone(lambda: self.api.get(kind, key))
 
     async def all(self, kind: Kind) -> list[Document]:
         found: list[Document] = []
@@ -136,11 +129,37 @@ class Cluster:
 
         return await eventually(look)
 
+    async def delete(self, kind: Kind, key: str) -> None:
+        """And wait until it has gone."""
+        await unless_gone(lambda: self.api.delete(kind, key))
+        await self.gone(kind, key)
+
     async def gone(self, kind: Kind, key: str) -> None:
         async def look() -> bool:
             return await self.get(kind, key) is None
 
         await eventually(look)
+
+
+async def unless_gone(call: Callable[[], Awaitable[T]]) -> T | None:
+    """None if there is no such object."""
+    try:
+        return await persistently(call)
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        return None
+
+
+async def persistently(call: Callable[[], Awaitable[T]]) -> T:
+    """Also while the API server is away."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await call()
+        except Unreachable:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], patience_s: float = PATIENCE_S) -> T:

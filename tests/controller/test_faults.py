@@ -1,0 +1,177 @@
+"""What fails around a controller: never is anything open, and afterwards everything is as it shall be."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import aiohttp
+import pytest
+import yaml
+
+from authz.config import parse
+from authz.controller.kinds import APIRULES, LEASES, POLICIES, VIRTUAL_SERVICES
+from tests.controller.clusters import (
+    EXT,
+    JWT,
+    PUBLIC,
+    SETTINGS,
+    apirule,
+    controlled,
+    entered,
+    eventually,
+    prepare,
+)
+from tests.controller.faults import Proxy, slow, too_many
+from tests.controller.history import EtcdHistory, History, drawn, go_through, violations
+from tests.kube.server import ApiServer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with ApiServer(tmp_path_factory.mktemp("faults")) as server:
+        prepare(server)
+        yield server
+
+
+@pytest.fixture
+async def cluster(server):
+    async with entered(prepare(server)) as cluster:
+        yield cluster
+
+
+FAULTS = {
+    "slow answers": lambda proxy: setattr(proxy, "fault", slow(0.2)),
+    "429 for every third": lambda proxy: setattr(proxy, "fault", too_many(3)),
+    "watches that end in the middle of an event": lambda proxy: setattr(proxy, "cut", 3_000),
+}
+
+
+@pytest.mark.parametrize("begin", FAULTS.values(), ids=FAULTS)
+async def test_a_bad_line_to_the_api_server_opens_nothing_and_stops_nothing(cluster, begin):
+    proxy, lives = Proxy(cluster.access), drawn(3, edits=2)
+    history = History(cluster)
+    async with proxy.serving() as access, controlled(access):
+        begin(proxy)
+        async with history.recorded():
+            marks = await go_through(cluster, lives)
+        assert proxy.fault or proxy.cuts
+    assert list(violations(history, lives, marks)) == []
+
+
+async def test_two_controllers_by_mistake_open_nothing_and_come_to_rest(cluster):
+    second = SETTINGS.model_copy(
+        update={"controller": parse("controller: {leaseNamespace: shop}").controller}
+    )
+    lives = drawn(4, edits=2)
+    history = History(cluster)
+    async with controlled(cluster.access) as one, controlled(cluster.access, second) as other:
+        async with history.recorded():
+            marks = await go_through(cluster, lives)
+        await cluster.apply(apirule("rest", JWT))
+        await cluster.settled("shop/rest")
+        await asyncio.sleep(1)
+        before = dict(one.requests), dict(other.requests)
+        await asyncio.sleep(2)
+        assert before == (one.requests, other.requests)
+        await cluster.api.delete(APIRULES, "shop/rest")
+        await cluster.gone(APIRULES, "shop/rest")
+    assert list(violations(history, lives, marks)) == []
+
+
+async def test_a_killed_leader_is_replaced_and_nothing_is_open_meanwhile(server, cluster, tmp_path):
+    await cluster.delete(LEASES, "authz-system/authz-controller")
+    names = ("k1", "k2")
+    processes = [await begun(server, tmp_path, number) for number in (1, 2)]
+    try:
+        leader = await eventually(lambda: leading(cluster))
+        await cluster.apply(apirule("k1", EXT))
+        await cluster.settled("shop/k1")
+        history = History(cluster)
+        async with history.recorded():
+            await cluster.apply(apirule("k1", JWT))
+            by_pid = {process.pid: process for process in processes}
+            os.kill(pid_of(leader), signal.SIGKILL)
+            await by_pid[pid_of(leader)].wait()
+            await cluster.apply(apirule("k2", PUBLIC))
+            for name in names:
+                await eventually(lambda name=name: is_ready(cluster, f"shop/{name}"), 60)
+            assert pid_of(await eventually(lambda: leading(cluster))) != pid_of(leader)
+        for name in names:
+            await cluster.api.delete(APIRULES, f"shop/{name}")
+            await cluster.gone(APIRULES, f"shop/{name}")
+        assert await cluster.all(POLICIES) == []
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+
+
+async def begun(server, folder, number):
+    """`authz controller` as it is run, whose identity holds its pid."""
+    file = folder / f"authz-{number}.yaml"
+    settings = {
+        "kubernetes": {"kubeconfig": str(server.kubeconfig)},
+        "controller": {"admin": f"unix:{folder}/admin-{number}.sock"},
+        "authorizers": yaml.safe_load(AUTHORIZERS),
+    }
+    file.write_text(yaml.safe_dump(settings))
+    with (folder / f"log-{number}").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "authz", "controller", "--config", str(file), stdout=log, stderr=log
+        )
+
+
+AUTHORIZERS = """
+- name: ours
+  accept: [{jwt: {issuer: "https://idp.example.com", audiences: [shop]}}]
+"""
+
+
+def pid_of(identity):
+    return int(identity.split("_")[-2])
+
+
+async def leading(cluster):
+    lease = await cluster.get(LEASES, "authz-system/authz-controller")
+    return lease and lease["spec"].get("holderIdentity")
+
+
+async def is_ready(cluster, key):
+    found = await cluster.get(APIRULES, key)
+    status = found["status"] if found and "status" in found else {}
+    return (
+        status.get("state") == "Ready" and status.get("observedGeneration") == found["metadata"]["generation"]
+    )
+
+
+async def test_a_controller_outlives_its_api_server(server, cluster):
+    """Killed in the middle of much work, with what it knew compacted away; then started again.
+
+    The last of the file: the server ends with the thread that has started it.
+    """
+    lives = drawn(8, edits=2)
+    history = EtcdHistory(cluster, server.etcd_url)
+    async with controlled(cluster.access) as controller, history.recorded():
+        work = asyncio.create_task(go_through(cluster, lives))
+        for _ in range(2):
+            await asyncio.sleep(2)
+            server.stop_api(signal.SIGKILL)
+            await compact(server)
+            await asyncio.to_thread(server.start)
+        marks = await work
+        assert max(watch.lists for watch in controller.watches) > 1
+    assert list(violations(history, lives, marks)) == []
+    assert await cluster.all(VIRTUAL_SERVICES) == []
+
+
+async def compact(server):
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{server.etcd_url}/v3/kv/range", json={"key": "AA=="}) as answer:
+            revision = (await answer.json(content_type=None))["header"]["revision"]
+        asked = {"revision": revision, "physical": True}
+        async with session.post(f"{server.etcd_url}/v3/kv/compaction", json=asked) as answer:
+            assert answer.status == 200, await answer.text()
