@@ -4,7 +4,7 @@ So that a change of one thing costs what hangs on it, and not a look at 10,000 A
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,32 +13,36 @@ from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.placement import Pods
 
+Subject = tuple[Pods, str]  # an issuer whose tokens they take, or "": the provider that they ask
+Term = tuple[Pods, str, object]  # and how: by which keys, or which provider
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`terms` are what other APIRules on the same pods have to agree with: providers and issuers' keys."""
+    """`terms` are what other APIRules on the same pods have to agree with."""
 
     gateway: str = ""
     hosts: tuple[str, ...] = ()
     services: frozenset[str] = frozenset()
-    terms: frozenset[tuple[Pods, object]] = frozenset()
+    terms: frozenset[Term] = frozenset()
 
     @property
-    def pods(self) -> frozenset[Pods]:
-        """Those that somebody has to agree on."""
-        return frozenset(pods for pods, _ in self.terms)
+    def subjects(self) -> frozenset[Subject]:
+        """What somebody has to agree on."""
+        return frozenset(term[:2] for term in self.terms)
 
 
 NOTHING = Claim()
+_NOBODY: frozenset[str] = frozenset()
 
 
 def claim(apirule: APIRule, cluster: Cluster) -> Claim:
     """Of an APIRule, in the cluster as it is."""
-    guards = ((workload.pods, provider) for workload, _, provider in placement.guards(apirule, cluster))
+    guards = ((workload.pods, "", provider) for workload, _, provider in placement.guards(apirule, cluster))
     issuers = (
-        (workload.pods, (issuer.issuer, issuer.terms))
+        (workload.pods, issuer.issuer, issuer.terms)
         for workload, _, _, issuer in placement.issuers(apirule, cluster)
     )
     return Claim(
@@ -61,7 +65,8 @@ class Claims:
         self._by_host = _Index[str]()
         self._by_gateway = _Index[str]()
         self._by_service = _Index[str]()
-        self._by_pods = _Index[Pods]()
+        self._by_subject = _Index[Subject]()
+        self._by_term = _Index[Term]()
 
     def of(self, key: str) -> Claim:
         """What it claims; nothing if it can not be read."""
@@ -75,23 +80,24 @@ class Claims:
         self._by_host.move(key, old.hosts, new.hosts)
         self._by_gateway.move(key, [old.gateway], [new.gateway])
         self._by_service.move(key, old.services, new.services)
-        self._by_pods.move(key, old.pods, new.pods)
+        self._by_subject.move(key, old.subjects, new.subjects)
+        self._by_term.move(key, old.terms, new.terms)
 
-    def at_host(self, host: str) -> frozenset[str]:
+    def at_host(self, host: str) -> Set[str]:
         """Who claims it."""
         return self._by_host[host]
 
-    def at_gateway(self, gateway: str) -> frozenset[str]:
+    def at_gateway(self, gateway: str) -> Set[str]:
         """Who is served there."""
         return self._by_gateway[gateway]
 
-    def at_service(self, service: str) -> frozenset[str]:
+    def at_service(self, service: str) -> Set[str]:
         """Who leads there."""
         return self._by_service[service]
 
-    def at_pods(self, pods: Pods) -> frozenset[str]:
+    def about(self, subject: Subject) -> Set[str]:
         """Who has something to agree on there."""
-        return self._by_pods[pods]
+        return self._by_subject[subject]
 
     def hosts_below(self, host: str) -> list[str]:
         """Those that a wildcard takes in. All hosts are looked at: wildcards are few."""
@@ -113,19 +119,19 @@ class Claims:
             found |= self.at_host(host) | set(self.above(host))
             for below in self.hosts_below(host):
                 found |= self.at_host(below)
-        for pods, _ in old.terms ^ new.terms:
-            found |= self.at_pods(pods)
+        for pods, name, value in old.terms ^ new.terms:
+            found |= self.about((pods, name)) - self._by_term[pods, name, value]
         return found
 
 
-class _Index(Mapping[T, frozenset[str]]):
+class _Index(Mapping[T, Set[str]]):
     """Names to the keys under them; a name that nobody has is not kept."""
 
     def __init__(self) -> None:
         self._keys: defaultdict[T, set[str]] = defaultdict(set)
 
-    def __getitem__(self, name: T) -> frozenset[str]:
-        return frozenset(self._keys.get(name, ()))
+    def __getitem__(self, name: T) -> Set[str]:
+        return self._keys.get(name, _NOBODY)
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._keys)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from authz.controller import held, kinds
 from authz.controller.belongings import Belongings
-from authz.controller.claims import NOTHING, Claims, claim
+from authz.controller.claims import NOTHING, Claims, Subject, claim
 from authz.controller.held import FINALIZER, Foreign, Object, Rule
 from authz.controller.kinds import (
     APIRULES,
@@ -56,6 +56,7 @@ class World:
         self._base = replace(configured, services=self.services.known, gateways=self.gateways.known)
         self.belongings = Belongings()
         self._serving: dict[str, set[str]] = {}  # a host to the virtual services that have it
+        self._firsts: dict[Subject, str] = {}
         self._leaving: dict[str, set[str]] = {}  # a host to those who claimed it, and have not let go yet
 
     @property
@@ -150,24 +151,16 @@ class World:
         return self.store(resource["kind"]).known.get(kinds.key(resource))
 
     def _seniors(self, apirule: APIRule) -> set[str]:
-        """For each term of its own, the first who has one at the same pods: nobody later can contradict."""
-        own = apirule.seniority
-        found = set()
-        for pods, term in self.claims.of(apirule.key).terms:
-            name = term[0] if isinstance(term, tuple) else None  # the issuer, or any provider
-            rivals = [
-                rival.seniority
-                for key in self.claims.at_pods(pods)
-                if (rival := self.rules[key].apirule) and rival.seniority < own and self._has(key, pods, name)
-            ]
-            found |= {min(rivals)[1]} if rivals else set()
-        return found
+        """On each subject of its own, whoever was first: he has settled it."""
+        firsts = {self._first(subject) for subject in self.claims.of(apirule.key).subjects}
+        return firsts - {apirule.key}
 
-    def _has(self, key: str, pods: object, issuer: object) -> bool:
-        return any(
-            at == pods and (term[0] if isinstance(term, tuple) else None) == issuer
-            for at, term in self.claims.of(key).terms
-        )
+    def _first(self, subject: Subject) -> str:
+        """Thousands may ask one after the other."""
+        if subject not in self._firsts:
+            found = (self.rules[key].apirule for key in self.claims.about(subject))
+            self._firsts[subject] = min(one.seniority for one in found if one)[1]
+        return self._firsts[subject]
 
     def _owner_of(self, name: str) -> str:
         one = self.virtual_services.known.get(name)
@@ -184,6 +177,8 @@ class World:
         new = claim(known.apirule, self._base) if known and known.apirule else NOTHING
         if new != old:
             self.claims.put(key, new)
+            for subject in old.subjects | new.subjects:
+                self._firsts.pop(subject, None)
             for host in set(old.hosts) - set(new.hosts) if self.belongings.of(key) else ():
                 self._leaving.setdefault(host, set()).add(key)
             for other in self.claims.touched(old, new) - {key}:
