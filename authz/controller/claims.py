@@ -4,7 +4,8 @@ So that a change of one thing costs what hangs on it, and not a look at 10,000 A
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -83,19 +84,19 @@ class Claims:
         self._by_subject.move(key, old.subjects, new.subjects)
         self._by_term.move(key, old.terms, new.terms)
 
-    def at_host(self, host: str) -> Set[str]:
+    def at_host(self, host: str) -> AbstractSet[str]:
         """Who claims it."""
         return self._by_host[host]
 
-    def at_gateway(self, gateway: str) -> Set[str]:
+    def at_gateway(self, gateway: str) -> AbstractSet[str]:
         """Who is served there."""
         return self._by_gateway[gateway]
 
-    def at_service(self, service: str) -> Set[str]:
+    def at_service(self, service: str) -> AbstractSet[str]:
         """Who leads there."""
         return self._by_service[service]
 
-    def about(self, subject: Subject) -> Set[str]:
+    def about(self, subject: Subject) -> AbstractSet[str]:
         """Who has something to agree on there."""
         return self._by_subject[subject]
 
@@ -124,13 +125,13 @@ class Claims:
         return found
 
 
-class _Index(Mapping[T, Set[str]]):
+class _Index(Mapping[T, AbstractSet[str]]):
     """Names to the keys under them; a name that nobody has is not kept."""
 
     def __init__(self) -> None:
         self._keys: defaultdict[T, set[str]] = defaultdict(set)
 
-    def __getitem__(self, name: T) -> Set[str]:
+    def __getitem__(self, name: T) -> AbstractSet[str]:
         return self._keys.get(name, _NOBODY)
 
     def __iter__(self) -> Iterator[T]:
