@@ -57,6 +57,11 @@ soak: $(READY) ## 20 million Checks, and what memory does meanwhile (20 minutes)
 bench-quick: $(READY) ## The essential ratios (1 minute)
 	@$(BIN)/python -m benchmarks --quick
 
+.PHONY: bench-controller
+bench-controller: $(READY) ## Measure the controller on a real API server (10 minutes)
+	@for stage in from_nothing steady proof; do $(BIN)/python -m benchmarks.controller $$stage || exit 1; done
+	@$(BIN)/python -m benchmarks.controller many --count 10000
+
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 $(LOCAL): pyproject.toml constraints.txt

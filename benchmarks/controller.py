@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ async def program(server: ApiServer, folder: Path, cluster: Cluster) -> AsyncIte
         await process.wait()
 
 
-Write = Callable[[Api], Awaitable[Any]]
+Write = Callable[[], Awaitable[Any]]
 Happened = Callable[[str, Document], bool]
 
 
@@ -121,7 +122,8 @@ class Eyes:
         self._waiting.append((happened, future))
         began_s = time.perf_counter()
         await write
-        return (await asyncio.wait_for(future, 60) - began_s) * 1000
+        seen_s: float = await asyncio.wait_for(future, 60)
+        return (seen_s - began_s) * 1000
 
     async def _look(self, kind: Kind, start: str) -> None:
         async for line in self._cluster.api.lines(kind, {"watch": "1", "resourceVersion": start}, 3600):
@@ -140,33 +142,29 @@ def is_done(name: str, generation: int) -> Happened:
 
     def look(_: str, one: Document) -> bool:
         status = one.get("status", {})
-        return (
-            one["kind"] == "APIRule"
-            and one["metadata"]["name"] == name
-            and status.get("state") == "Ready"
-            and status.get("observedGeneration") == generation
-        )
+        found = one["kind"], one["metadata"]["name"], status.get("state"), status.get("observedGeneration")
+        return found == ("APIRule", name, "Ready", generation)
 
     return look
 
 
 def is_back(kind: str, name: str) -> Happened:
     """An object is as it was."""
-    return lambda happened, one: (
-        happened != "DELETED"
-        and one["kind"] == kind
-        and one["metadata"]["name"] == name
-        and "exportTo" not in one["spec"]
-    )
+
+    def look(happened: str, one: Document) -> bool:
+        found = one["kind"], one["metadata"]["name"]
+        return happened != "DELETED" and found == (kind, name) and "exportTo" not in one["spec"]
+
+    return look
 
 
-async def at_once(api: Api, writes: Iterable[Write]) -> float:
+async def at_once(writes: Iterable[Write]) -> float:
     """Seconds for all of them, as many at once as the controller does."""
     waiting = iter(list(writes))
 
     async def worker() -> None:
         for write in waiting:
-            await write(api)
+            await write()
 
     began_s = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
@@ -174,12 +172,12 @@ async def at_once(api: Api, writes: Iterable[Write]) -> float:
 
 
 async def create(api: Api, count: int) -> None:
-    await at_once(api, [lambda api, n=number: api.apply(APIRULES, rule(n)) for number in range(count)])
+    await at_once([partial(api.apply, APIRULES, rule(number)) for number in range(count)])
 
 
-async def all_ready(cluster: Cluster, folder: Path, count: int) -> None:
+async def all_ready(folder: Path, count: int) -> None:
     """By the program's own count; the API server is not asked meanwhile."""
-    while await metric(folder, 'authz_apirules{state="Ready"}') < count:
+    while await metric(folder, 'authz_apirules{state="Ready"}') < count:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.05)
 
 
@@ -197,35 +195,38 @@ async def from_nothing(server: ApiServer, folder: Path, cluster: Cluster, count:
     """All objects and statuses, then the same writes bare: to other objects, by the same client."""
     await create(cluster.api, count)
     began_s = time.perf_counter()
-    async with program(server, folder, cluster):
-        await all_ready(cluster, folder, count)
-        took_s = time.perf_counter() - began_s
+    async with program(server, folder, cluster) as running:
+        await all_ready(folder, count)
+        took_s, cpu_s = time.perf_counter() - began_s, running.cpu_s
     objects = [one for kind in EMITTED.values() for one in await cluster.all(kind)]
     rules = await cluster.all(APIRULES)
+    used_s = time.process_time()
     writes, bare_s = await bare(cluster.api, objects, rules)
-    return {"objects": len(objects), "writes": writes, "took_s": took_s, "bare_s": bare_s}
+    return {
+        "objects": len(objects),
+        "writes": writes,
+        "took_s": took_s,
+        "cpu_s": cpu_s,
+        "bare_s": bare_s,
+        "bare_cpu_s": time.process_time() - used_s,
+    }
 
 
 async def bare(api: Api, objects: list[Document], rules: list[Document]) -> tuple[int, float]:
     """As many writes of the same kinds and sizes: objects, finalizers and statuses; in another namespace."""
-    elsewhere = [copied(one) for one in rules]
-    await at_once(api, [lambda api, one=one: api.apply(APIRULES, one) for one in elsewhere])
-    writes: list[Write] = []
-    finalizer = {"metadata": {"finalizers": ["example.com/bench"]}}
-    for one, there in zip(elsewhere, rules, strict=True):
-        key, told = key_of(one), {"status": there["status"]}
-        writes.append(lambda api, key=key: api.merge(APIRULES, key, finalizer))
-        writes.append(lambda api, key=key, told=told: api.merge(APIRULES, key, told, "status"))
-    copies = [copied(one) for one in objects]
-    writes += [lambda api, one=one: api.apply(EMITTED[one["kind"]], one) for one in copies]
-    took_s = await at_once(api, writes)
-    gone = {"metadata": {"finalizers": None}}
-    await at_once(api, [lambda api, one=one: api.merge(APIRULES, key_of(one), gone) for one in elsewhere])
+    elsewhere, copies = [copied(one) for one in rules], [copied(one) for one in objects]
+    await at_once([partial(api.apply, APIRULES, one) for one in elsewhere])
+    finalizer, gone = ({"metadata": {"finalizers": value}} for value in (["example.com/bench"], None))
+    writes = [partial(api.merge, APIRULES, key_of(one), finalizer) for one in elsewhere]
+    writes += [
+        partial(api.merge, APIRULES, key_of(one), {"status": there["status"]}, "status")
+        for one, there in zip(elsewhere, rules, strict=True)
+    ]
+    writes += [partial(api.apply, EMITTED[one["kind"]], one) for one in copies]
+    took_s = await at_once(writes)
+    await at_once([partial(api.merge, APIRULES, key_of(one), gone) for one in elsewhere])
     kinds = EMITTED | {APIRULES.name: APIRULES}
-    await at_once(
-        api,
-        [lambda api, one=one: api.delete(kinds[one["kind"]], key_of(one)) for one in (*copies, *elsewhere)],
-    )
+    await at_once([partial(api.delete, kinds[one["kind"]], key_of(one)) for one in (*copies, *elsewhere)])
     return len(writes), took_s
 
 
@@ -243,7 +244,7 @@ async def steady(server: ApiServer, folder: Path, cluster: Cluster, count: int) 
     """While `count` APIRules are there: a restart, new ones, edits, repairs, and the authorizer."""
     eyes, found = Eyes(cluster), dict[str, Any]()
     async with program(server, folder, cluster) as running:
-        await all_ready(cluster, folder, count)
+        await all_ready(folder, count)
         found["restart_writes"] = await metric(folder, "authz_controller_requests_total")
         async with eyes.open(APIRULES, VIRTUAL_SERVICES, POLICIES):
             numbers = range(count, count + SAMPLES)
@@ -315,14 +316,14 @@ async def many(server: ApiServer, folder: Path, cluster: Cluster, count: int) ->
     """So many APIRules: memory, and what it costs to do nothing."""
     await create(cluster.api, count)
     async with program(server, folder, cluster) as running:
-        await all_ready(cluster, folder, count)
+        await all_ready(folder, count)
         await asyncio.sleep(5)
         began_s, used_s = time.perf_counter(), running.cpu_s
         await asyncio.sleep(IDLE_S)
         idle = (running.cpu_s - used_s) / (time.perf_counter() - began_s)
         first_mib = running.memory_mib
     async with program(server, folder, cluster) as running:
-        await all_ready(cluster, folder, count)
+        await all_ready(folder, count)
         return {
             "count": count,
             "idle": idle,
@@ -359,7 +360,7 @@ async def stage(name: str, count: int) -> dict[str, Any]:
             if name == "steady":
                 await create(cluster.api, count)
                 async with program(server, folder, cluster):
-                    await all_ready(cluster, folder, count)
+                    await all_ready(folder, count)
             return await STAGES[name](server, folder, cluster, count)
 
 

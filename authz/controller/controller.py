@@ -50,7 +50,7 @@ class Controller:
         self.watches = [Watch(self._reading, kind, store) for kind, store in self.world.stores.items()]
         self.telemetry = Telemetry()
         self.telemetry.show(self._gauges, self._writing.requests)
-        self._events = Events(self._telling)
+        self._events = Events(self._telling, lambda: self.queue.idle)
         reconciler = Reconciler(self._writing, self.world, self.telemetry, self._events, time.time)
         self._leader = Leader(self.queue, reconciler, self.telemetry)
 

@@ -6,6 +6,7 @@ Sent after everything else and never waited for: one that can not be sent is dro
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from authz.controller.kinds import APIRULES, EVENTS, Document
 from authz.controller.status import Done, Failed, Obstructed, Unreadable, Verdict, Waiting
 
 WAITING_MAX = 1_000  # the oldest are dropped first
+PAUSE_S = 0.1  # before looking again whether there is nothing else to write
 NOTE_MAX_LENGTH = 1_024  # of an Event (events.k8s.io/v1)
 
 _ACTION = "Reconcile"
@@ -24,8 +26,9 @@ _ACTION = "Reconcile"
 class Events:
     """What is told is sent by `run`, one after the other."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, is_idle: Callable[[], bool]) -> None:
         self._api = api
+        self._is_idle = is_idle
         self._waiting: deque[Document] = deque(maxlen=WAITING_MAX)
         self._some = asyncio.Event()
 
@@ -39,6 +42,9 @@ class Events:
         while True:
             await self._some.wait()
             while self._waiting:
+                if not self._is_idle():
+                    await asyncio.sleep(PAUSE_S)
+                    continue
                 document = self._waiting.popleft()
                 try:
                     await self._api.create(EVENTS, document)

@@ -8,6 +8,7 @@ import pytest
 from authz import config
 from authz.controller.kinds import APIRULES
 from authz.core import route
+from authz.core.policy import Policy
 from authz.core.reason import Refused
 from authz.core.request import Request
 from authz.server.following import Following
@@ -27,7 +28,7 @@ class Enforced:
     """The policy in force."""
 
     def __init__(self):
-        self.policy = None
+        self.policy = Policy()
 
     def take(self, loaded):
         self.policy = loaded.policy

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 
 import aiohttp
 import pytest
@@ -97,7 +98,7 @@ async def test_a_killed_leader_is_replaced_and_nothing_is_open_meanwhile(server,
             await by_pid[pid_of(leader)].wait()
             await cluster.apply(apirule("k2", PUBLIC))
             for name in names:
-                await eventually(lambda name=name: is_ready(cluster, f"shop/{name}"), 60)
+                await eventually(partial(is_ready, cluster, f"shop/{name}"), 60)
             assert pid_of(await eventually(lambda: leading(cluster))) != pid_of(leader)
         for name in names:
             await cluster.api.delete(APIRULES, f"shop/{name}")
