@@ -163,8 +163,9 @@ class Api:
         headers = self._access.headers()
         method, headers["content-type"] = _METHODS[call.verb]
         body = None if call.body is None else json.dumps(call.body, separators=(",", ":")).encode()
+        query = {**(call.query or {}), "timeout": f"{TIMEOUT_S:g}s"}  # the server gives up when we do
         async with self._session.request(
-            method, self._access.server + call.path, params=call.query, data=body, headers=headers
+            method, self._access.server + call.path, params=query, data=body, headers=headers
         ) as response:
             return response.status, response.headers, await response.read()
 

@@ -77,7 +77,7 @@ class Reconciler:
         for phase in phases:
             if _opens(phase) and (blocker := self._blocker(rule, desired)):
                 return Waiting(blocker)
-            await asyncio.gather(*map(self._step, phase))
+            await self._steps(phase)
         self._world.settled(rule.key)
         return Done()
 
@@ -92,6 +92,12 @@ class Reconciler:
             if plan(wanted, self._world.actual(other, wanted)):
                 return f"Waits for APIRule {other} to leave these hosts"
         return ""
+
+    async def _steps(self, phase: Phase) -> None:
+        """None is under way any more when this ends, however it ends."""
+        for outcome in await asyncio.gather(*map(self._step, phase), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
 
     async def _step(self, step: Step) -> None:
         match step:
@@ -127,7 +133,7 @@ class Reconciler:
         if FINALIZER not in rule.finalizers:
             return Done()
         for phase in plan((), self._world.actual(rule.key)):
-            await asyncio.gather(*map(self._step, phase))
+            await self._steps(phase)
         self._world.settled(rule.key)
         await self._finalizers(rule, [name for name in rule.finalizers if name != FINALIZER])
         return Done()
@@ -143,7 +149,7 @@ class Reconciler:
             if refused.status != 404:
                 raise
             for phase in plan((), left):
-                await asyncio.gather(*map(self._step, phase))
+                await self._steps(phase)
             self._world.settled(key)
 
     async def _finalizers(self, rule: Rule, finalizers: Sequence[str]) -> None:

@@ -212,10 +212,12 @@ class World:
         self._object_changed(
             key, old if isinstance(old, Object) else None, new if isinstance(new, Object) else None
         )
-        if before != after:
-            for host in before ^ after:
-                for other in self.claims.at_host(host):
-                    self._concern(other)
+        own = {one.owner for one in (old, new) if isinstance(one, Object)}
+        concerned = {other for host in before ^ after for other in self.claims.at_host(host)} - own
+        if not own and key in self.rules.known:
+            concerned.add(key)  # its namesake has come, or gone
+        for other in concerned:
+            self._concern(other)
 
     def _object_changed(self, _: str, old: Object | None, new: Object | None) -> None:
         for owner in self.belongings.changed(old, new):

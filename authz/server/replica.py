@@ -61,15 +61,13 @@ class Replica:
         await self._admin.start()
         await self._server.start(reuse_port=reuse_port)
         watching = [asyncio.create_task(loop) for loop in self._loops()]
-        await self._load()
-        await self._warm()
-        _settle()
-        self._ready = True
-        await self._server.serving(ready=True)
-        _log.info("serving", version=__version__, grpc=self._settings.listen.grpc)
-        await stop.wait()
+        beginning, stopped = asyncio.create_task(self._begin()), asyncio.create_task(stop.wait())
+        await asyncio.wait([beginning, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if beginning.done():
+            beginning.result()
+        await stopped
         _log.info("draining")
-        for task in watching:
+        for task in (beginning, *watching):
             task.cancel()
         self._ready = False
         await self._server.stop()
@@ -78,6 +76,15 @@ class Replica:
             await self._following.close()
         await self._sources.close()
         await self._client.close()
+
+    async def _begin(self) -> None:
+        """A cluster may be long in coming; whoever asks meanwhile is refused."""
+        await self._load()
+        await self._warm()
+        _settle()
+        self._ready = True
+        await self._server.serving(ready=True)
+        _log.info("serving", version=__version__, grpc=self._settings.listen.grpc)
 
     def _transport(self) -> "grpcio.Server | h2.Server":
         where, age_s = self._settings.listen.grpc, self._settings.listen.max_connection_age

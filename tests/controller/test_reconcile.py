@@ -255,6 +255,7 @@ async def test_a_namesake_of_somebody_else_is_left_alone(cluster):
     assert found
     assert found["spec"] == spec
     await cluster.api.delete(VIRTUAL_SERVICES, "shop/a")
+    await eventually(lambda: ready(cluster, "shop/a"))
 
 
 async def test_a_provider_that_comes_and_goes_in_the_mesh_is_noticed(cluster):

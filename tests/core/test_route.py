@@ -1,10 +1,12 @@
 """Which rule decides."""
 
+from dataclasses import replace
+
 import pytest
 
 from authz.core import path, route
 from authz.core.cors import Cors
-from authz.core.policy import Host, Policy, Rule
+from authz.core.policy import Authorizer, Check, Host, Policy, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 
@@ -106,3 +108,16 @@ def test_a_preflight_that_envoy_will_answer_passes_and_no_other(method, target, 
     with pytest.raises(Refused) as refused:
         route.match(policy, request)
     assert refused.value.reason is expected
+
+
+def test_while_a_newer_version_is_coming_a_request_has_to_pass_by_both():
+    one, other = Check(Authorizer("one")), Check(Authorizer("other"))
+    now = replace(rule("now", "GET POST", "/*"), checks=(one,))
+    coming = replace(rule("coming", "GET", "/*"), checks=(one, other))
+    changing = Host("c.example.com", (now,), coming=Host("c.example.com", (coming,)))
+    policy = Policy({changing.name: changing})
+    found = route.match(policy, Request("GET", changing.name, "/a"))
+    assert (found.name, found.checks) == ("now", (one, other))
+    with pytest.raises(Refused) as refused:
+        route.match(policy, Request("POST", changing.name, "/a"))
+    assert refused.value.reason is Reason.RULE_MISSING
