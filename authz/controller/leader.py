@@ -14,7 +14,7 @@ from authz.controller.status import Failed, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.workqueue import Queue
 
-WORKERS = 16  # keys at once: as many as there may be requests under way
+WORKERS = 32  # keys at once: twice the requests under way, so that one is always ready to be sent
 ABSENT_MAX_S = 2.0  # between attempts while the API server is away, or somebody else has to move first
 
 _log = structlog.get_logger()
