@@ -222,7 +222,7 @@ class ApiServer:
         try:
             with self.client() as client:
                 return client.get("/readyz").status_code == 200
-        except (httpx.TransportError, FileNotFoundError):
+        except (httpx.TransportError, OSError):  # not there yet, or its certificate half written
             return False
 
     def _is_served(self, definition: Document) -> bool:
