@@ -139,6 +139,41 @@ def test_explain_never_prints_a_token(rule):
     assert "s3cret" not in result.output
 
 
+@pytest.fixture
+def people(tmp_path, rule):
+    """A configuration whose issuer and oauth2-proxy are not there."""
+    rule.write_text(RULE.replace("foreign", "people"))
+    (tmp_path / "secret").write_text("s")
+    settings = tmp_path / "authz.yaml"
+    settings.write_text(f"""
+authorizers:
+- name: people
+  accept:
+  - introspection:
+      {{issuer: 'http://127.0.0.1:1', clientId: c, clientSecretFile: {tmp_path / "secret"}}}
+  - session: {{oauth2Proxy: 'http://127.0.0.1:1', cookieName: s}}
+""")
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("sec-fetch-mode: navigate", ["302: SIGN_IN", "location: /oauth2/start?rd=%2Forders%3Fa%3Db"]),
+        ("accept: application/json", ["401: SESSION_MISSING"]),
+        ("authorization: Bearer s3cret", ["503: SOURCE_UNAVAILABLE", "GET http://127.0.0.1:1/.well-known"]),
+        ("cookie: s=s3cret", ["503: SOURCE_UNAVAILABLE", "GET http://127.0.0.1:1/oauth2/auth"]),
+        ("cookie: s=s3cret; s=s3cret", ["400: CREDENTIAL_AMBIGUOUS"]),
+    ],
+)
+def test_explain_knows_opaque_tokens_and_sessions_and_prints_neither(rule, people, header, expected):
+    url = "http://shop.example.com/orders?a=b"
+    result = run("explain", rule, "--config", people, "--url", url, "-H", header)
+    for text in [*expected, "[people: introspection or session]"]:
+        assert text in result.stdout
+    assert "s3cret" not in result.output
+
+
 def test_config_check_reads_the_rules_too(tmp_path, rule):
     settings = tmp_path / "authz.yaml"
     settings.write_text("policy: {files: [rule.yaml]}")

@@ -53,8 +53,8 @@ def render(explanation: Explanation) -> str:
         f"  {verdict}: {decision.reason.name} - {decision.reason.text}",
     ]
     if isinstance(decision, Allow):
-        lines += [f"  passes on {name}: {value}" for name, value in sorted(decision.headers.items())]
-        lines += [f"  keeps from the workload: {name}" for name in decision.remove if name == "cookie"]
+        lines += [f"  passes on {name}: {value}" for name, value in _told(decision)]
+        lines += ["  keeps the session's cookies from the workload"] if _hides_cookies(decision) else []
         lines += [f"  signs {decision.vouched.token.header} about this caller"] if decision.vouched else []
     elif isinstance(decision, Answer):
         lines.append(f"  {decision.document}")
@@ -66,6 +66,14 @@ def render(explanation: Explanation) -> str:
         lines.append("  rules of this host, in order:")
         lines += [f"    {rule.name}: {_describe(rule)}  {why}".rstrip() for rule, why in explanation.rules]
     return "\n".join(lines)
+
+
+def _told(allow: Allow) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in allow.headers.items() if name != "cookie")
+
+
+def _hides_cookies(allow: Allow) -> bool:
+    return "cookie" in allow.headers or "cookie" in allow.remove
 
 
 def _verdict(decision: Decision) -> str:

@@ -15,6 +15,7 @@ from authz.sources.fetched import Clock
 T = TypeVar("T")
 
 BAD_MAX = 20_000  # some 300 bytes each
+WAIT_S = 1.5  # Envoy gives a Check 2 s (config/samples/cluster.yaml), and then tells the caller nothing
 _CLOSED = "it is asked no more"
 
 
@@ -29,9 +30,13 @@ class Answered(Generic[T]):
 
 
 class Answers(Generic[T]):
-    """Keeps good answers of `good_max_bytes` together. A failure is never kept."""
+    """Keeps good answers of `good_max_bytes` together. A failure is never kept.
 
-    def __init__(self, clock: Clock, good_max_bytes: int) -> None:
+    Nobody waits longer than `wait_s`; the call goes on, and its answer is there for who asks again.
+    """
+
+    def __init__(self, clock: Clock, good_max_bytes: int, wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
         self._clock = clock
         self._good = Memo[tuple[T, float]](good_max_bytes)
         self._bad = Memo[tuple[T, float]](BAD_MAX)
@@ -48,14 +53,16 @@ class Answers(Generic[T]):
         return None
 
     async def get(self, key: bytes, ask: Callable[[], Awaitable[Answered[T]]]) -> T:
-        """The answer to `ask`, or to the equal question under way. Raises what it raises."""
+        """The answer to `ask`, or to the equal question under way. Raises what it raises, and Unavailable."""
         task = self._calls.get(key)
         if self._closed:
             raise Unavailable(_CLOSED)
         if task is None:
             task = self._calls[key] = asyncio.create_task(self._ask(key, ask))
             task.add_done_callback(lambda done: self._end(key, done))
-        await asyncio.wait([task])  # unlike awaiting the task, being cancelled here does not cancel it
+        # Unlike awaiting the task, being cancelled here does not cancel it.
+        if not (await asyncio.wait([task], timeout=self._wait_s))[0]:
+            raise Unavailable("no answer in time")
         if task.cancelled():
             raise Unavailable(_CLOSED)
         return task.result()

@@ -124,3 +124,15 @@ async def test_closed_it_asks_no_more_and_tells_those_who_wait(answers):
     for waiting in (caller, answers.get(b"k", asking)):
         with pytest.raises(Unavailable, match="no more"):
             await waiting
+
+
+async def test_nobody_waits_long_and_the_answer_is_there_for_who_asks_again(clock):
+    answers = Answers(clock, 1_000, wait_s=0.01)
+    asking = Asking()
+    asking.gate.clear()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="no answer in time"):
+            await answers.get(b"k", asking)
+    asking.gate.set()
+    await settle()
+    assert (answers.held(b"k"), asking.calls) == ("yes", 1)
