@@ -20,7 +20,7 @@ def answer(
     if isinstance(failure, Unavailable):
         return _form(request, Deny(Reason.SOURCE_UNAVAILABLE, rule, note=str(failure), cookies=cookies))
     cookies += failure.cookies
-    if failure.sign_in and sign_in.navigates(request):
+    if failure.sign_in and sign_in.begins(failure.sign_in, request):
         location = ("location", sign_in.start(failure.sign_in, request))
         return Deny(Reason.SIGN_IN, rule, form=Form.NOTHING, headers=(location,), cookies=cookies)
     described = metadata.url(policy, rule, request)

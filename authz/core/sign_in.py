@@ -57,6 +57,11 @@ def is_grpc(request: Request) -> bool:
     return kind == "application/grpc" or kind.startswith(("application/grpc+", "application/grpc;"))
 
 
+def begins(session: Session, request: Request) -> bool:
+    """A page of the login itself leads to no other login, or a browser would go round for ever."""
+    return navigates(request) and not request.path.startswith(f"{session.prefix}/")
+
+
 def start(session: Session, request: Request) -> str:
     """The path that begins a login on the request's host, and returns to it."""
     return f"{session.prefix}/start?rd={quote(target(request.path, request.query), safe='')}"

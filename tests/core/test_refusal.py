@@ -67,6 +67,20 @@ def test_a_browser_is_sent_to_sign_in_and_everyone_else_is_told(sent, matched, r
     assert locations == (["/login/start?rd=%2Fa%3Fb%3Dc"] if reason is Reason.SIGN_IN else [])
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/login/start", Reason.SESSION_MISSING),
+        ("/login/", Reason.SESSION_MISSING),
+        ("/login", Reason.SIGN_IN),
+        ("/loginx", Reason.SIGN_IN),
+    ],
+)
+def test_a_page_of_the_login_leads_to_no_other_login(path, reason):
+    request = Request("HEAD", "h", path, headers=NAVIGATION)
+    assert refusal.answer(NOWHERE, request, SIGNED_IN, MISSING, ()).reason is reason
+
+
 @pytest.mark.parametrize(("matched", "expected"), [(SIGNED_IN, True), (rule(SESSION, cors=None), False)])
 def test_a_script_can_read_the_refusal_where_the_rule_has_cors(matched, expected):
     deny = refusal.answer(NOWHERE, Request("GET", "h", "/", headers=SCRIPT), matched, MISSING, ())

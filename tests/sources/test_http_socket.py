@@ -1,6 +1,7 @@
 """The client on a real socket: drips, floods, nonsense and certificates."""
 
 import asyncio
+import os
 import ssl
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from authz.core import policy
 from authz.core.reason import Unavailable
+from authz.core.token import Token
 from authz.sources.http import Client
+from authz.sources.introspection import Introspector
 
 
 @asynccontextmanager
@@ -130,3 +134,42 @@ async def test_a_certificate_is_believed_only_if_its_issuer_is_trusted(certifica
             assert "mismatch" in await failure(asking, f"https://localhost:{port}/")
         async with real() as asking:
             assert "CERTIFICATE_VERIFY_FAILED" in await failure(asking, f"https://127.0.0.1:{port}/")
+
+
+@pytest.fixture
+def asking_back(certificate):
+    """A server's side of TLS that wants a certificate of its clients."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
+    tls.load_cert_chain(certificate)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    return tls
+
+
+ACTIVE = b'{"active": true, "sub": "alice"}'
+SAID = [HEAD, b"content-length: %d\r\n\r\n" % len(ACTIVE), ACTIVE]
+
+
+async def test_a_client_shows_its_certificate_and_another_does_not(certificate, asking_back):
+    async with server(*SAID, tls=asking_back) as port, real(ca_file=certificate) as plain:
+        await failure(plain, f"https://127.0.0.1:{port}/")
+        showing = plain.own(cert=(certificate, certificate))
+        assert await showing.get(f"https://127.0.0.1:{port}/") == ACTIVE
+        await showing.close()
+
+
+async def test_an_introspection_client_is_known_by_its_certificate_and_by_a_renewed_one(
+    certificate, asking_back, tmp_path, clock
+):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    async with server(*SAID, tls=asking_back) as port, real(ca_file=certificate) as plain:
+        client = policy.Client("authz", "tls_client_auth", None, key, cert)
+        accept = policy.Introspection("https://idp", client, f"https://127.0.0.1:{port}/ask")
+        asking = Introspector(accept, plain, clock)
+        with pytest.raises(Unavailable, match="the certificate of client authz can not be used"):
+            await asking.ask(Token("a"), 0)
+        for number, token in enumerate("ab"):
+            for file in (cert, key):
+                file.write_bytes(certificate.read_bytes())
+                os.utime(file, (number, number))
+            assert (await asking.ask(Token(token), 0)).claims.all["sub"] == "alice"
+        await asking.close()
