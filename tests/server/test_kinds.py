@@ -13,6 +13,8 @@ from envoy_data_plane.envoy.service.auth.v3 import (
     CheckRequest,
     CheckResponse,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from authz.core import path
 from authz.core.cors import Cors
@@ -254,3 +256,35 @@ async def test_calls_are_counted_by_source_kind_and_outcome_and_no_credential_is
     assert f"authz_source_shut{{{proxy}}} 1.0" in page
     for text in (OPAQUE, "__Host-s", "s3cret", "alice"):
         assert text not in page
+
+
+PIECES = st.sampled_from(
+    "__Host-s|__Host-s_0=|=|;|,| |\t|Bearer |eyJ.e30.|é|\x7f|\x00|text/html|;q=|1e9|*/*|https://|null|navigate"
+    f"|application/grpc|{SESSION}|{OPAQUE}|{GOOD}|{APP}".split("|")
+)
+VALUES = st.lists(PIECES | st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=6)
+NAMES = ("authorization", "cookie", "accept", "origin", "content-type", "sec-fetch-mode", "x-forwarded-proto")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sent=st.dictionaries(st.sampled_from(NAMES), VALUES.map("".join)),
+    target=st.lists(PIECES, max_size=4).map("".join),
+    method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS"]),
+)
+def test_nothing_that_is_sent_is_more_than_a_refusal(tmp_path, sent, target, method):
+    """A bug would be INTERNAL_ERROR; what a caller writes must not look like a source's fault either."""
+    (tmp_path / "secret").write_text("s3cret")
+
+    async def asked() -> Answer:
+        world = World(tmp_path / "secret")
+        answer: Answer = await world.ask(f"/any{target}", method, **sent)
+        await world.sources.close()
+        return answer
+
+    answer = asyncio.run(asked())
+    assert answer.status in (200, 302, 400, 401, 403)
+    assert "INTERNAL_ERROR" not in answer.body
+    if answer.passes:
+        credentials = sent.get("authorization", "") + sent.get("cookie", "")
+        assert any(good in credentials for good in (GOOD.removeprefix("Bearer "), OPAQUE, SESSION))
