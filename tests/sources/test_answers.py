@@ -127,7 +127,7 @@ async def test_closed_it_asks_no_more_and_tells_those_who_wait(answers):
 
 
 async def test_nobody_waits_long_and_the_answer_is_there_for_who_asks_again(clock):
-    answers = Answers(clock, 1_000, wait_s=0.01)
+    answers = Answers[str](clock, 1_000, wait_s=0.01)
     asking = Asking()
     asking.gate.clear()
     for _ in range(2):
