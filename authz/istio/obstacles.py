@@ -10,6 +10,7 @@ from authz.istio import contests, headers, hosts, placement
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.contests import Terms
+from authz.istio.pattern import REGEX_MAX_LENGTH
 from authz.istio.problem import PROBLEMS_MAX, Problem, did_you_mean
 from authz.istio.services import ALLOWED
 
@@ -18,6 +19,7 @@ _SHORT_HOST = (
     "Gateway has a single host definition matching *.<fqdn> format"
 )
 _TWICE = "Host {} is one of {}, and a VirtualService may hold only one of them: write an APIRule for each"
+_MANY_PORTS = "A wildcard names the Gateway's ports, and {} has too many: list the hosts one by one"
 _NOT_OURS_TO_WRITE = "VirtualService {} exists, and no APIRule has become it: rename one of the two"
 _NO_SELECTOR = "Target service label selectors are not defined"
 _NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
@@ -98,6 +100,8 @@ def _served(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
         if gateway and host and not hosts.serves(gateway, apirule, host):
             served = ", ".join(dict.fromkeys(chain.from_iterable(gateway.hosts)))
             yield Problem(f"spec.hosts[{index}]", f"Gateway {apirule.spec.gateway} serves {served} only")
+        if gateway and hosts.is_wildcard(host) and len(hosts.other_ports(gateway.ports)) > REGEX_MAX_LENGTH:
+            yield Problem(f"spec.hosts[{index}]", _MANY_PORTS.format(apirule.spec.gateway))
         for wildcard in own:
             if hosts.below(wildcard, [host]):
                 yield Problem(f"spec.hosts[{index}]", _TWICE.format(host, wildcard))

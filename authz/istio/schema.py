@@ -20,10 +20,10 @@ from pydantic.alias_generators import to_camel
 from authz.core.path import Kind, Path
 from authz.istio import cel, headers, pattern, syntax
 from authz.istio.access import Authentication, ExtAuth, JwtConfig
-from authz.istio.model import ONE_OR_MORE, SOME, Many, Method, Model, Name, Seconds, Text, Token, Value
+from authz.istio.model import ONE_OR_MORE, SOME, Many, Method, Model, Name, Seconds, Text, Token, Value, Word
 from authz.istio.openapi import AtMost, Says
 
-Added = Annotated[Value, AfterValidator(headers.added)]
+Added = Annotated[Word, AfterValidator(headers.added)]
 Sent = Annotated[str, AfterValidator(headers.text), Says({"maxLength": headers.VALUE_MAX_LENGTH})]
 Octets = Annotated[str, AfterValidator(headers.octets), Says({"maxLength": headers.VALUE_MAX_LENGTH})]
 

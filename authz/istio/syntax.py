@@ -17,6 +17,7 @@ HOST_MAX_LENGTH = 255  # RFC 1035 2.3.4
 # at these limits that takes a fifth of a second. An HTTPRoute of the Gateway API holds 128 matches.
 RULES_MAX = 200
 TEXT_MAX_LENGTH = 2_048  # characters of any other value, as browsers allow for a URL at least
+WORD_MAX_LENGTH = 256  # characters of a header or cookie's name; none in use comes near
 URI_MAX_LENGTH = 1_024  # characters; with more, the API server finds the rules for them too costly
 URIS_MAX = 1_024  # issuers and their keys, remembered: rules share them
 

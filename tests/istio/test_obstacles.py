@@ -184,6 +184,14 @@ def placed(spec, there=None, settings=SETTINGS, **metadata):
     return apirule.parse(document), around
 
 
+def test_a_wildcard_can_not_name_the_ports_of_a_large_gateway():
+    ports = [{"port": {"number": 8000 + 37 * each}, "hosts": ["*"]} for each in range(50)]
+    large = gateway("*") | {"spec": {"selector": {"istio": "ingressgateway"}, "servers": ports}}
+    (found,) = obstacles.problems(*placed({"hosts": ["*.example.com"]}, {"gateway": large}))
+    assert str(found).startswith("spec.hosts[0]: A wildcard names the Gateway's ports, and gateways/main has")
+    assert not obstacles.problems(*placed({}, {"gateway": large}))
+
+
 def test_a_younger_virtual_service_does_not_take_the_host_away():
     there = {"other": virtual_service(since="2026-01-02T00:00:00Z")}
     assert not obstacles.problems(*placed({}, there, creationTimestamp="2026-01-01T00:00:00Z"))
