@@ -68,6 +68,9 @@ async def test_edits_are_followed_and_bad_ones_change_nothing(cluster, offset):
         edit(cluster / "shop.yaml", "authorizers: [div]", "authorizers: [dev]")
         edit(cluster / "cluster.yaml", "{name: http, port: 3000}", "{name: http, port: 3000}, {port: 3001}")
         edit(
+            cluster / "cluster.yaml", "[{name: http, port: 3000}]", "[{name: http, port: 3000}, {port: 3001}]"
+        )
+        edit(
             cluster / "shop.yaml",
             "name: shop, port: 80",
             "name: dashboard, namespace: monitoring, port: 3001",
