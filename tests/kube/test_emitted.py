@@ -1,5 +1,7 @@
 """Whatever an APIRule becomes is taken by a real API server with Istio's own definitions."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,29 @@ def test_what_istio_does_not_know_is_refused(kube):
     document["spec"]["http"][0]["match"][0]["uri"] = {"exact": "/a", "prefix": "/a"}
     with pytest.raises(Refused, match="http"):
         kube.apply(document, dry_run=True)
+
+
+MISTAKABLE = {
+    "x-a": "y",
+    "x-b": "1e3",
+    "x-c": "0x1F",
+    "x-d": "null",
+    "x-e": "a: b",
+    "x-f": "012",
+    "x-g": "%REQ(a)%",
+}
+
+
+def test_kubectl_takes_what_is_rendered_and_reads_text_as_text(kube, tmp_path):
+    document, *others = documents(GOLDEN / "public.in.yaml")
+    document["spec"]["rules"][0]["request"] = {"headers": MISTAKABLE}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump_all([document, *others]))
+    command = [sys.executable, "-m", "authz", "render", str(tmp_path / "rules.yaml")]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for each in yaml.safe_load_all(rendered):
+        kube.namespace(each["metadata"]["namespace"])
+    applied = kube.kubectl("apply", "--server-side", "-o", "yaml", "-f", "-", given=rendered)
+    assert applied.returncode == 0, applied.stderr
+    route = next(each for each in yaml.safe_load(applied.stdout)["items"] if each["kind"] == "VirtualService")
+    sent = route["spec"]["http"][0]["headers"]["request"]["set"]
+    assert {name: sent[name] for name in MISTAKABLE} == MISTAKABLE
