@@ -129,6 +129,15 @@ class Cluster:
 
         return await eventually(look)
 
+    async def ready(self, key: str) -> Document:
+        """The APIRule, once its last version is in force: others may have to leave first."""
+
+        async def look() -> Document | None:
+            found = await self.settled(key)
+            return found if found["status"]["state"] == "Ready" else None
+
+        return await eventually(look, 4 * PATIENCE_S)
+
     async def delete(self, kind: Kind, key: str) -> None:
         """And wait until it has gone."""
         await unless_gone(lambda: self.api.delete(kind, key))

@@ -100,8 +100,8 @@ async def live(cluster: Cluster, name: str, versions: Sequence[Version]) -> list
     """Made, edited into each of the versions, deleted. When each was complete: no write of it is later."""
     marks = []
     for access, spec in versions:
-        await cluster.apply(apirule(name, access, **spec))
-        marks.append(int((await cluster.settled(f"shop/{name}"))["metadata"]["resourceVersion"]))
+        await cluster.apply(written(name, access, spec))
+        marks.append(int((await cluster.ready(f"shop/{name}"))["metadata"]["resourceVersion"]))
     await cluster.delete(APIRULES, f"shop/{name}")
     return marks
 
@@ -145,7 +145,7 @@ def _faults(name, states, place, old, new):
     before, after = verdicts(old), verdicts(new)
     if unguarded(states[number].values()):
         yield f"{name}: a route without a policy in state {number}"
-    for request in requests(f"{name}.example.com"):
+    for request in requests(name):
         decide = after if number == last else both(before, after)
         app = reaches(states[number].values(), request, decide)
         if app and app not in {
@@ -161,22 +161,30 @@ def verdicts(rule):
 
 
 def parsed(name, access, spec):
-    return apirules.parse(apirule(name, access, **spec))
+    return apirules.parse(written(name, access, spec))
 
 
-def requests(host):
+def written(name: str, access: Document | list[Document], spec: Document) -> Document:
+    """With issuers of its own, whose keys are nobody else's concern."""
+    document: Document = json.loads(
+        json.dumps(apirule(name, access, **spec)).replace("https://", f"https://{name}.")
+    )
+    return document
+
+
+def requests(name):
     for path, (issuer, keys), approved in product(
         ("/a", "/b"),
         [
             ("", ""),
-            ("https://i", "https://i/keys"),
-            ("https://i", "https://i/new"),
-            ("https://j", "https://j/keys"),
+            ("i", "i/keys"),
+            ("i", "i/new"),
+            ("j", "j/keys"),
         ],
         [(), ("ours",), ("other",)],
     ):
-        token = Token(issuer, keys) if issuer else None
-        yield Request(host, "GET", path, token, frozenset(approved))
+        token = Token(f"https://{name}.{issuer}", f"https://{name}.{keys}") if issuer else None
+        yield Request(f"{name}.example.com", "GET", path, token, frozenset(approved))
 
 
 class EtcdHistory(History):
