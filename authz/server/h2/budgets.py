@@ -16,6 +16,7 @@ class Budgets:
             Cause.SETTINGS: _Purse(limits.settings, now),
             Cause.PINGS: _Purse(limits.pings, now),
             Cause.EMPTY_DATA: _Purse(limits.empty_data, now),
+            Cause.PIECES: _Purse(limits.pieces, now),
             Cause.WINDOWS: _Purse(limits.windows, now),
             Cause.NOISE: _Purse(limits.noise, now),
         }

@@ -192,6 +192,7 @@ class Connection:
     def _fail(self, fault: ConnectionFault) -> None:
         self._count(fault.cause)
         self._sending.put(frames.goaway(self._streams.last, fault.code, str(fault)))
+        self._live.clear()  # nobody is answered after this
         self._failed = True
 
     def _bound(self) -> None:

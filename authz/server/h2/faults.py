@@ -33,6 +33,7 @@ class Cause(StrEnum):
     SETTINGS = "settings"
     PINGS = "pings"
     EMPTY_DATA = "empty_data"
+    PIECES = "pieces"  # DATA next to empty
     WINDOWS = "windows"  # WINDOW_UPDATEs, each of them perhaps by one
     NOISE = "noise"  # frames that mean nothing to us
     CONTINUATIONS = "continuations"

@@ -10,6 +10,7 @@ FRAME_MAX_BYTES = 1 << 14  # RFC 9113 6.5.2: what every peer may send; larger fr
 WINDOW_START_BYTES = (1 << 16) - 1  # RFC 9113 6.9.2: before any SETTINGS
 WINDOW_MAX_BYTES = (1 << 31) - 1  # RFC 9113 6.9.1
 TABLE_BYTES = 1 << 12  # RFC 9113 6.5.2: HPACK's dynamic table, as it is before any SETTINGS
+PIECE_BYTES = 1 << 8  # DATA shorter than this is counted, unless it ends a request
 PREFIX_BYTES = 5  # gRPC's own, before each message
 
 
@@ -64,6 +65,7 @@ class Limits:
     settings: Budget = field(default=Budget(10, 1))  # Envoy sends one in a connection's life
     pings: Budget = field(default=Budget(100, 10, 1))  # grpc-go measures bandwidth with one per round trip
     empty_data: Budget = field(default=Budget(100, 10, 1))  # some clients end a request so
+    pieces: Budget = field(default=Budget(2_000, 200, 10))  # senders cut where a frame or a window is full
     windows: Budget = field(default=Budget(1_000, 100, 10))  # Envoy bears ten for each frame of DATA
     noise: Budget = field(default=Budget(1_000, 100, 1))  # PRIORITY, and kinds of frame unknown to us
 

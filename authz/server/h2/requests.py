@@ -9,7 +9,7 @@ from authz.server.h2.faults import Cause, Code, ConnectionFault, StreamFault
 from authz.server.h2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITISED
 from authz.server.h2.grpc import Call
 from authz.server.h2.headers import Headers, Malformed
-from authz.server.h2.limits import Limits
+from authz.server.h2.limits import PIECE_BYTES, Limits
 from authz.server.h2.sending import Sending
 from authz.server.h2.streams import Asked, Ended, Event, Stream, Streams, TooLong
 
@@ -62,15 +62,15 @@ class Requests:
         stream = self._live.get(stream_id)
         if stream is None or stream.whole:
             self._stray(stream_id)
-            self._empty(payload, now)
+            self._frugal(payload, now)
             return
         if flags & PADDED:
             payload = self._unpadded(stream_id, payload)
         if payload:
             self._keep(stream, payload)
-        elif not flags & END_STREAM:
-            self._empty(payload, now)
-        if flags & END_STREAM and stream_id in self._live:
+        if not flags & END_STREAM:
+            self._frugal(payload, now)
+        elif stream_id in self._live:
             self._finish(stream)
 
     def drop(self, stream: Stream) -> None:
@@ -154,9 +154,12 @@ class Requests:
         self.calls += 1
         self.events.append(Asked(stream.id, stream.call, body, stream.opened_s))
 
-    def _empty(self, payload: bytes, now: float) -> None:
+    def _frugal(self, payload: bytes, now: float) -> None:
+        """A frame that brings next to nothing costs as much as another."""
         if not payload:
             self._budgets.spend(Cause.EMPTY_DATA, now, self.calls)
+        elif len(payload) < PIECE_BYTES:
+            self._budgets.spend(Cause.PIECES, now, self.calls)
 
     def _stray(self, stream_id: int) -> None:
         """DATA for a stream that takes none (RFC 9113 5.1)."""

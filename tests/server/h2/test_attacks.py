@@ -38,6 +38,7 @@ FLOODS = [
     ("pings", Cause.PINGS, lambda _, n: wire.ping() * n),
     ("empty_data", Cause.EMPTY_DATA, lambda peer, n: peer.headers(1) + wire.data(1, b"") * n),
     ("empty_data", Cause.EMPTY_DATA, lambda peer, n: refused_at_once(peer) + wire.data(1, b"") * n),
+    ("pieces", Cause.PIECES, lambda peer, n: peer.headers(1) + wire.data(1, b"xy") * n),
     ("windows", Cause.WINDOWS, lambda _, n: wire.window_update(0, 1) * n),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(2, 0, 1, b"\0\0\0\3\0") * n),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(99, 0, 0, b"?") * n),
@@ -57,7 +58,9 @@ def test_a_flood_ends_the_connection(budget, cause, flood):
     assert beyond.refused[cause] > 0
 
 
-@pytest.mark.parametrize("budget", ["pings", "settings", "noise", "empty_data", "resets", "windows"])
+@pytest.mark.parametrize(
+    "budget", ["pings", "settings", "noise", "empty_data", "resets", "windows", "pieces"]
+)
 def test_every_budget_of_the_defaults_has_an_end(budget):
     flood = {row[0]: row[2] for row in FLOODS}[budget]
     peer = Peer()

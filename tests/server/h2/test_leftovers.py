@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from authz.server.h2 import grpc
-from authz.server.h2.limits import LIMITS
+from authz.server.h2.limits import LIMITS, Budget
 from authz.server.h2.server import Server
 from tests.server.h2 import wire
 from tests.server.h2.raw import client
@@ -24,7 +24,7 @@ STATES = health_pb2.HealthCheckResponse
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_body_in_small_pieces_takes_no_more_room_than_in_one(size):
-    peer = Peer()
+    peer = Peer(replace(LIMITS, pieces=Budget(100_000, 0)))
     peer.send(peer.headers(1))
     pieces = wire.data(1, b"x" * size) * 1_000
     tracemalloc.start()

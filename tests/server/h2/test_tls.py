@@ -6,6 +6,8 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -123,3 +125,27 @@ def test_the_file_at_fault_is_named(folder):
 def test_all_files_are_watched(folder):
     asked = settings(folder, clientCaFile=folder / "ca.pem")
     assert [file.name for file in Certificates(asked).files] == ["server.pem", "server.key", "ca.pem"]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_no_session_is_resumed(folder, version):
+    """It would admit a client by an authority that is trusted no longer."""
+    asked = settings(folder, clientCaFile=folder / "ca.pem")
+    async with serving(Certificates(asked)) as (_, address):
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        context.check_hostname = False
+        context.maximum_version = version
+        context.set_alpn_protocols(["h2"])
+        context.load_cert_chain(folder / "envoy.pem", folder / "envoy.key")
+        session, reused = await asyncio.to_thread(handshake, context, address, None)
+        assert not reused
+        assert await asyncio.to_thread(handshake, context, address, session) == (ANY, False)
+
+
+def handshake(context: ssl.SSLContext, address: str, session: ssl.SSLSession | None) -> tuple[Any, bool]:
+    """The session that a client is given, and whether the one it offers is resumed."""
+    host, _, port = address.partition(":")
+    plain = socket.create_connection((host, int(port)))
+    with context.wrap_socket(plain, server_hostname="authz", session=session) as secured:
+        assert secured.recv(9)
+        return secured.session, bool(secured.session_reused)
