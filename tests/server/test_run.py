@@ -165,10 +165,12 @@ def test_several_workers_share_the_port_and_one_that_is_killed_comes_back(tmp_pa
         assert one.check(ask("/")) == (200, "")
     counted = httpx.get(f"http://{one.admin}/metrics").text
     assert 'authz_checks_total{reason="PUBLIC",rule="apps/shop/0"} 20.0' in counted
+    one.rules.write_text(yaml.safe_dump(apirule(extAuth={"authorizers": ["nobody"]})))
+    eventually(lambda: {one.check(ask("/")) for _ in range(20)} == {(403, "AUTHORIZER_ELSEWHERE")})
     victim = children(one.process.pid)[0]
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: one.log.read_text().count('"serving"') == 3)
-    assert one.check(ask("/")) == (200, "")
+    assert one.check(ask("/")) == (403, "AUTHORIZER_ELSEWHERE")
     one.process.send_signal(signal.SIGTERM)
     assert one.process.wait(DEADLINE_S) == 0
 

@@ -1,6 +1,7 @@
 """What a hostile client may try, with what it gets: the limit, its error code, and its count."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from authz.server.h2.limits import LIMITS, Budget
 from tests.server.h2 import wire
 from tests.server.h2.wire import HEAD, REQUEST, TAIL, Peer
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "transport.md"
 FEW = Budget(10, 0)
 CALM = Code.ENHANCE_YOUR_CALM
 NONE_UNSENT = replace(LIMITS, unsent_max_bytes=1_000)
@@ -251,3 +253,8 @@ def test_another_protocol_is_told_so(sent):
     peer = Peer(greet=False)
     peer.send(sent)
     assert peer.goaway() == Code.PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_is_told(cause):
+    assert f"`{cause}`" in DOCUMENT.read_text()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz.server.h2.faults import Code
+from authz.server.h2.faults import Cause, Code
 from authz.server.h2.limits import LIMITS, TABLE_BYTES, WINDOW_MAX_BYTES
 from authz.server.h2.streams import TooLong
 from tests.server.h2 import wire
@@ -153,6 +153,7 @@ def test_draining_waits_neither_for_a_ping_nor_for_ever():
     assert not peer.connection.ended
     peer.tick(LIMITS.drain_s)
     assert peer.connection.ended
+    assert peer.refused == {Cause.DRAIN: 1}
 
 
 def test_an_idle_connection_is_drained():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz.server.h2.faults import Code
+from authz.server.h2.faults import Cause, Code
 from authz.server.h2.frames import PREFACE
 from authz.server.h2.limits import LIMITS, WINDOW_MAX_BYTES
 from authz.server.h2.streams import Ended
@@ -73,7 +73,7 @@ FRAMES = st.builds(
 def test_what_ends_the_connection(sent, code):
     peer = Peer()
     peer.send(sent)
-    assert peer.goaway() == code
+    assert (peer.goaway(), peer.refused) == (code, {Cause.PROTOCOL: 1})
     assert peer.send(peer.request(1)) == [], "and then it is deaf"
     assert peer.asked == []
 

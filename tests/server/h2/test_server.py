@@ -81,6 +81,15 @@ async def test_a_call_that_is_late_when_it_comes_is_not_made():
         assert server.refused == {"late": 1}
 
 
+async def test_a_message_too_long_is_counted():
+    limits = replace(LIMITS, message_max_bytes=100)
+    async with serving(Line(), limits) as (server, address), client(address) as raw:
+        raw.send(raw.request(1, message=b"x" * 101) + raw.request(3, message=b"x" * 100))
+        assert (await raw.until(1, 1)).data == grpc.TOO_LONG.head
+        assert (await raw.until(0, 3)).data == grpc.framed(b"x" * 100)
+        assert server.refused == {"message": 1}
+
+
 async def test_too_many_connections_are_not_taken():
     async with serving(Line(), replace(LIMITS, connections_max=1)) as (server, address):
         async with client(address) as first, client(address) as second:

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -14,6 +15,7 @@ import pytest
 from authz.config import Tls
 from authz.local import certs
 from authz.server import tls
+from authz.server.h2.limits import LIMITS, Limits
 from authz.server.h2.server import Server
 from authz.server.tls import Certificates
 from tests.server.test_service import service as ready_service
@@ -35,10 +37,10 @@ def settings(folder: Path, **clients: object) -> Tls:
 
 
 @asynccontextmanager
-async def serving(certificates: Certificates) -> AsyncIterator[tuple[Server, str]]:
+async def serving(certificates: Certificates, limits: Limits = LIMITS) -> AsyncIterator[tuple[Server, str]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    server = Server(ready_service(), address, certificates)
+    server = Server(ready_service(), address, certificates, limits)
     await server.start()
     yield server, address
     await server.stop()
@@ -86,6 +88,15 @@ async def test_a_client_that_does_not_speak_h2_is_turned_away(folder):
     async with serving(Certificates(settings(folder))) as (server, address):
         assert await greeting(address, folder, protocol="http/1.1") == b""
         assert server.refused["alpn"] == 1
+
+
+async def test_a_client_that_does_not_begin_its_handshake_is_not_waited_for(folder):
+    limits = replace(LIMITS, preface_s=0.2)
+    async with serving(Certificates(settings(folder)), limits) as (_, address):
+        host, _, port = address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
 
 
 async def test_a_client_of_another_name_is_counted(folder):
