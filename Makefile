@@ -50,7 +50,7 @@ bench: $(READY) ## Measure everything against its neighbours, write docs/benchma
 	@$(BIN)/python -m benchmarks
 
 .PHONY: soak
-soak: $(READY) ## 20 million Checks, and what memory does meanwhile (20 minutes)
+soak: $(READY) ## 20 million Checks, and what memory does meanwhile (half an hour)
 	@$(BIN)/python -m benchmarks.soak
 
 .PHONY: bench-quick

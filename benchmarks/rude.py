@@ -58,8 +58,8 @@ WAYS = (
 
 async def visit(host: str, port: int, number: int) -> None:
     """So many of them, each in one of the ways, ten at a time."""
-    for first in range(0, number, len(WAYS)):
-        await asyncio.gather(*(_one(host, port, way, first % 2 == 0) for way in WAYS))
+    for turn in range(number // len(WAYS)):
+        await asyncio.gather(*(_one(host, port, way, turn % 2 == 0) for way in WAYS))
 
 
 async def _one(host: str, port: int, sent: bytes, abruptly: bool) -> None:
