@@ -28,6 +28,10 @@ _NO_LOGIN = (
     "oauth2Proxy must name a Service, like http://oauth2-proxy.auth:4180"
 )
 _TWO_LOGINS = "people sign in at {} under {} already, give {} another prefix"
+_ASKED_TWICE = (
+    "Host {} is below {} of APIRule {}, so that the gateway asks about it before the workload does: "
+    "sessions and corsPolicy take enforcement Gateway here too"
+)
 _IDENTITY = "may not be set by an APIRule: it tells the workload who the caller is"
 _NO_PROVIDER = (
     'The mesh has no extension provider "{}": add it under extensionProviders in ConfigMap '
@@ -49,6 +53,7 @@ def problems(apirule: APIRule, cluster: Cluster, terms: Terms | None = None) -> 
         _services,
         _authorizers,
         _logins,
+        _asked_twice,
         _identities,
         _own_provider,
     )
@@ -167,6 +172,21 @@ def _logins(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
             yield Problem(path, _NO_LOGIN.format(login.address))
         if login.address != first:
             yield Problem(path, _TWO_LOGINS.format(first, login.prefix, login.address))
+
+
+def _asked_twice(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """What the gateway's authorizer has answered or taken out does not reach the workload's."""
+    gateway, cors = cluster.gateways.get(apirule.spec.gateway), apirule.spec.cors_policy
+    asks = any(placement.logins(apirule, cluster)) or bool(cors and cors.allow_origins)
+    if apirule.spec.enforcement == "Gateway" or not (
+        asks and gateway and _selects(cluster, gateway.selector)
+    ):
+        return
+    own = hosts.full(apirule, cluster.gateways)
+    for wildcard, owner in cluster.owners.items():
+        if owner.spec.enforcement == "Gateway":
+            for host in hosts.below(wildcard, own):
+                yield Problem("spec.enforcement", _ASKED_TWICE.format(host, wildcard, owner.key))
 
 
 def _identities(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:

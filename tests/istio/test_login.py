@@ -1,6 +1,7 @@
 """Who is not signed in reaches oauth2-proxy's pages, on hosts that send people there, and nothing else."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ from authz.core import route
 from authz.core.policy import Authorizer, Jwt, Session
 from authz.core.reason import Refused
 from authz.core.request import Request
-from authz.istio import apirule, login, policy, translate
+from authz.istio import apirule, hosts, login, obstacles, policy, translate
 from tests.istio.meshes import known
 
 PEOPLE = Authorizer("people", (Jwt("https://idp"), Session("http://oauth2-proxy.auth:4180")))
@@ -148,3 +149,35 @@ def test_without_sessions_a_host_has_no_such_pages(enforcement):
 def test_its_service_is_read_from_its_address(address, host, port):
     found = login.of(Authorizer("people", (Session(address),)))
     assert found == login.Login(address, host, port, "/oauth2", "_oauth2_proxy")
+
+
+CORS = {"corsPolicy": {"allowOrigins": [{"exact": "https://app.example.com"}]}}
+ASKED_TWICE = (
+    "spec.enforcement: Host shop.example.com is below *.example.com of APIRule shop/wide, "
+    "so that the gateway asks about it before the workload does: "
+    "sessions and corsPolicy take enforcement Gateway here too"
+)
+
+
+@pytest.mark.parametrize(
+    ("wide", "authorizer", "spec", "expected"),
+    [
+        ("Gateway", "people", {}, [ASKED_TWICE]),
+        ("Gateway", "tokens", CORS, [ASKED_TWICE]),
+        ("Gateway", "tokens", {}, []),
+        ("Gateway", "people", {"enforcement": "Gateway"}, []),
+        ("Workload", "people", CORS, []),
+    ],
+)
+def test_a_session_that_the_gateway_takes_out_is_not_asked_for_again_at_the_workload(
+    wide, authorizer, spec, expected
+):
+    """The second authorizer would send everybody to sign in for ever, and refuse every preflight."""
+    document, general = yaml.safe_load(APIRULE), yaml.safe_load(APIRULE)
+    document["spec"] |= spec
+    document["spec"]["rules"][0]["extAuth"]["authorizers"] = [authorizer]
+    general["metadata"]["name"] = "wide"
+    general["spec"] |= {"hosts": ["*.example.com"], "enforcement": wide}
+    made = apirule.parse(document)
+    owners = hosts.owners([apirule.parse(general), made], AROUND.gateways)
+    assert [*map(str, obstacles.problems(made, replace(AROUND, owners=owners)))] == expected
