@@ -24,6 +24,7 @@ _MESSAGES = {  # pydantic's kinds of error, in the words of those who write the 
     "missing": "this setting is required",
     "model_type": "a mapping of settings is expected",
     "dict_type": "a mapping of settings is expected",
+    "tuple_type": "a list is expected",
     "too_short": _TOO_SHORT,
     "string_too_short": "it is empty",
 }
@@ -189,6 +190,10 @@ class Config(Section):
             raise ValueError(f"authorizers share a name: {', '.join(twice)}")
         if not self.identity_tokens.keys and any(one.identity_token for one in self.authorizers):
             raise ValueError("an authorizer's identityToken takes identityTokens.keys")
+        if self.identity_tokens.keys and any(
+            self.identity_tokens.header in one.identity_headers for one in self.authorizers
+        ):
+            raise ValueError(f"identityHeaders: {self.identity_tokens.header} is for identity tokens")
         accept.check_all(one for authorizer in self.authorizers for one in authorizer.accept)
 
 

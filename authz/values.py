@@ -19,6 +19,9 @@ _address = re.compile(r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}").f
 # Names that Envoy refuses to set, or that would change the request itself.
 _FORBIDDEN_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "cookie", "authorization"}
+    # What Envoy itself goes by later: without `origin` it would pass a preflight on to the workload.
+    | {"origin", "access-control-request-method", "content-type", "x-request-id"}
+    | {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 )
 
 _scope = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+").fullmatch  # RFC 6749 3.3: scope-token
@@ -44,7 +47,8 @@ class OneOf(Section):
 
     def model_post_init(self, _: object) -> None:
         """None or two are a mistake."""
-        if len(self.model_fields_set) != 1:
+        given = [name for name in self.model_fields_set if getattr(self, name) is not None]
+        if len(given) != 1 or len(self.model_fields_set) != 1:
             raise ValueError(f"exactly one is expected of: {', '.join(type(self).model_fields)}")
 
 

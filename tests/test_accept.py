@@ -84,6 +84,7 @@ def test_a_slash_at_the_end_of_an_address_means_nothing():
     ("accept", "expected"),
     [
         ("{}", f"{AT}: exactly one is expected of: jwt, introspection, session"),
+        ("{session: }", f"{AT}: exactly one is expected of: jwt, introspection, session"),
         ("{jwt: null, session: null}", f"{AT}: exactly one is expected of: jwt, introspection, session"),
         (
             "{jwt: {issuer: i, audiences: [a]}, session: {oauth2Proxy: http://p}}",
@@ -144,19 +145,45 @@ def test_an_opaque_token_and_a_browser_must_know_whom_to_ask():
     ]
 
 
+TWO_VALUES = ["http://p has two values for cookieName, prefix or calls"]
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
         ("allowedGroups: [admins]", []),
-        ("cookieName: other", ["http://p has two values for cookieName or prefix"]),
-        ("prefix: /other", ["http://p has two values for cookieName or prefix"]),
+        ("ttl: 1s", []),
+        ("cookieName: other", TWO_VALUES),
+        ("prefix: /other", TWO_VALUES),
+        ("calls: 2", TWO_VALUES),
     ],
 )
-def test_one_oauth2_proxy_has_one_cookie_and_one_prefix(more, expected):
-    text = f"authorizers: [{{name: a, accept: [{SESSION}]}}, {{name: b, accept: [{session(more)}]}}]"
+def test_one_oauth2_proxy_has_one_cookie_one_prefix_and_one_bound(more, expected):
+    assert beside(SESSION, session(more)) == expected
+
+
+ONLY = "introspections of one client differ in audiences, leeway, scopes only"
+TWO_WAYS = [f"https://idp is asked in two ways as c: {ONLY}"]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("audiences: [shop], scopes: [read], leeway: 1s", []),
+        ("endpoint: 'https://idp/other', calls: 2", []),
+        ("calls: 2", TWO_WAYS),
+        ("ttl: 1s", TWO_WAYS),
+        ("auth: client_secret_post", TWO_WAYS),
+    ],
+)
+def test_a_client_asks_an_issuer_in_one_way_so_that_one_bound_and_one_breaker_hold(more, expected):
+    one = "{introspection: {issuer: 'https://idp', clientId: c, clientSecretFile: /s%s}}"
+    assert beside(one % "", one % f", {more}") == expected
+
+
+def beside(one, other):
     try:
-        config.parse(text)
-        found: list[str] = []
+        config.parse(f"authorizers: [{{name: a, accept: [{one}]}}, {{name: b, accept: [{other}]}}]")
     except config.Invalid as invalid:
-        found = list(invalid.problems)
-    assert found == expected
+        return list(invalid.problems)
+    return []

@@ -80,6 +80,11 @@ def test_a_duration_has_a_unit(text, expected):
             f"authorizers: [{{name: a, accept: [{JWT}], identityHeaders: {{host: sub}}}}]",
             ["authorizers[0].identityHeaders.host: the header host has a meaning of its own"],
         ),
+        (
+            f"authorizers: [{{name: a, accept: [{JWT}], identityHeaders: {{origin: sub}}}}]",
+            ["authorizers[0].identityHeaders.origin: the header origin has a meaning of its own"],
+        ),
+        ("authorizers: [{name: a, accept: {session: {}}}]", ["authorizers[0].accept: a list is expected"]),
     ],
 )
 def test_every_mistake_is_reported_with_its_path(text, expected):

@@ -45,6 +45,11 @@ def problems(text: str, token: str = "{}") -> list[str]:
         ),
         (
             SIGNED,
+            "{}, identityHeaders: {x-auth-identity: sub}",
+            ["identityHeaders: x-auth-identity is for identity tokens"],
+        ),
+        (
+            SIGNED,
             "{claims: {sub: email, exp: x, role: role}}",
             ["authorizers[0].identityToken: claims can not be set: exp, sub"],
         ),
