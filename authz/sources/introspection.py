@@ -35,6 +35,7 @@ class Introspector:
         self._client = client
         self._own = client.own()
         self._shown: tuple[int, ...] = ()  # the files of the certificate that `_own` shows
+        self._former: Client | None = None  # with the certificate before: calls under way end there
         self._endpoint = Fetched(lambda: discover(self._own, accept.issuer, ENDPOINT), clock, settings)
         self._answers = Answers[Caller | Reason](clock, KEPT_MAX_BYTES)
         self.gate = Gate(self._own, clock, accept.calls)
@@ -63,6 +64,8 @@ class Introspector:
         self.cancel()
         await self._endpoint.close()
         await self._own.close()
+        if self._former:
+            await self._former.close()
 
     async def _ask(self, token: Token, now: float) -> Answered[Caller | Reason]:
         accept = self._accept
@@ -89,9 +92,11 @@ class Introspector:
             renewed = self._client.own(cert=(client.cert_file, client.key_file))
         except (OSError, ValueError) as error:
             raise Unavailable(f"the certificate of client {client.id} can not be used: {error}") from error
-        old, self._own, self._shown = self._own, renewed, files
-        self.gate.client = renewed
-        await old.close()
+        ended, self._former = self._former, self._own
+        self._own = self.gate.client = renewed
+        self._shown = files
+        if ended:
+            await ended.close()
 
 
 def _read(answer: Answer, issuer: str) -> Claims | Reason:

@@ -1,6 +1,7 @@
 """Asking an issuer about tokens: what is sent, what is kept, and what is the issuer's fault."""
 
 import asyncio
+import os
 from base64 import b64decode
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from authz.core.policy import Client, Introspection
 from authz.core.reason import Reason, Refused, Unavailable
 from authz.core.token import Token
 from authz.sources.breaker import FAILURES_MAX
+from authz.sources.http import Answer
 from authz.sources.http import Client as Http
 from authz.sources.introspection import ANSWER_MAX_BYTES, Introspector
 from tests import idp
@@ -238,3 +240,50 @@ async def test_an_issuer_that_names_no_endpoint_can_not_be_asked(accept, clock):
     made = Introspector(accept, Http(transport=silent), clock)
     assert await outcome(made) == f"the metadata of {idp.ISSUER}: it names no introspection_endpoint"
     await made.close()
+
+
+class Showing:
+    """A client that can show certificates: one of its own for each, which all list themselves in `made`."""
+
+    timeout_s = 5.0
+
+    def __init__(self, made=None) -> None:
+        self.made = [] if made is None else made
+        self.made.append(self)
+        self.gate = asyncio.Event()
+        self.is_closed = False
+
+    def own(self, **_):
+        return Showing(self.made)
+
+    async def ask(self, *_):
+        await self.gate.wait()
+        if self.is_closed:
+            raise Unavailable("closed under the call")
+        return Answer(200, body=b'{"active": true, "sub": "alice"}')
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_a_new_certificate_ends_no_call_under_way_and_no_connection_outlives_the_next(clock, tmp_path):
+    key, cert = tmp_path / "key", tmp_path / "cert"
+    cert.write_text("")
+    network = Showing()
+    accept = Introspection(
+        idp.ISSUER, Client("authz", "tls_client_auth", None, key, cert), f"{idp.ISSUER}/ask"
+    )
+    made = Introspector(accept, network, clock)  # type: ignore[arg-type]  # as much of one as it uses
+    calls = []
+    for number in range(3):
+        key.write_text("")
+        os.utime(key, ns=(number, number))
+        calls.append(asyncio.create_task(outcome(made, Token(f"opaque-{number}"))))
+        await settle()
+    _, own, *shown = network.made
+    assert [one.is_closed for one in (own, *shown)] == [True, True, False, False]
+    for one in shown:
+        one.gate.set()
+    assert await asyncio.gather(*calls) == ["closed under the call", "alice", "alice"]
+    await made.close()
+    assert all(one.is_closed for one in shown)
