@@ -88,9 +88,8 @@ class Load:
             run(min(left, RUN_CALLS))
 
     def _envoy(self, _: int) -> None:
-        options = (
-            f"-t 1 -c {WRK_CONNECTIONS} -d {RUN_S}s -s {_SCRIPT} http://{LOOPBACK}:{self.front}/orders/7"
-        )
+        options = f"-t 1 -c {WRK_CONNECTIONS} -d {RUN_S}s --timeout 30s -s {_SCRIPT}"
+        options += f" http://{LOOPBACK}:{self.front}/orders/7"
         out = self._run("wrk", *options.split(), "--", str(self.requests.lines), "0")
         told = json.loads(out.splitlines()[-1])
         done, refused = told["done"], told["refused"]
