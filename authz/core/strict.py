@@ -4,11 +4,12 @@ Key sets and discovery documents pass through here before anything in them is be
 """
 
 from codecs import BOM_UTF8
+from functools import lru_cache
 from json import JSONDecoder
-from sys import intern
 from typing import Any, NoReturn
 
 DOCUMENT_MAX_BYTES = 1 << 20  # published key sets take 2 to 20 kB
+NAMES_MAX = 256  # names of which one copy serves all documents; tokens use a dozen
 
 
 def read(document: bytes) -> dict[str, Any]:
@@ -26,10 +27,14 @@ def read(document: bytes) -> dict[str, Any]:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """RFC 8259 4: what a reader makes of a repeated name is unpredictable."""
-    value = {intern(name): item for name, item in pairs}  # ten thousand tokens share a dozen names
+    value = {_shared(name): item for name, item in pairs}
     if len(value) != len(pairs):
         raise ValueError("a name stands twice in one object")
     return value
+
+
+# Not `sys.intern`: CPython 3.12.1 never lets go of what that is given, and anyone may send names.
+_shared = lru_cache(NAMES_MAX)(str)
 
 
 def _no_constant(name: str) -> NoReturn:
