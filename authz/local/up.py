@@ -74,6 +74,7 @@ async def _run(sources: Sequence[Path], offset: int, signing_in: SignIn | None) 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     story = Story(_say, loop.call_later)
+    seen = reload.fingerprint(sources)
     laptop = Laptop(sources, offset, story.heard, signing_in)
     _say("Starting two Envoys, an authorizer, an identity provider and an echo for each Service.")
     if signing_in:
@@ -82,7 +83,7 @@ async def _run(sources: Sequence[Path], offset: int, signing_in: SignIn | None) 
     async with laptop:
         _say(*welcome(laptop, command.again(sys.argv[0], sys.executable, Path.cwd()), offset))
         needed = (_stays(each) for each in laptop.parts)
-        await _first(stop.wait(), _follow(laptop, sources), _follow_keys(laptop), *needed)
+        await _first(stop.wait(), _follow(laptop, sources, seen), _follow_keys(laptop), *needed)
         _say("", "Stopping")
 
 
@@ -101,7 +102,7 @@ async def _stays(part: Process) -> None:
     raise CannotRun([f"the {part.name} {await part.ended()}, so everything else has been stopped"])
 
 
-async def _follow(laptop: Laptop, sources: Sequence[Path]) -> None:
+async def _follow(laptop: Laptop, sources: Sequence[Path], seen: reload.Fingerprint) -> None:
     async def changed() -> None:
         try:
             await laptop.reload()
@@ -109,7 +110,7 @@ async def _follow(laptop: Laptop, sources: Sequence[Path]) -> None:
         except CannotRun as failure:
             _complain(*failure.messages, "the last good rules stay")
 
-    await reload.loop(lambda: sources, changed)
+    await reload.loop(lambda: sources, changed, seen)
 
 
 async def _follow_keys(laptop: Laptop) -> None:

@@ -31,13 +31,17 @@ def fingerprint(paths: Iterable[Path]) -> Fingerprint:
 
 
 async def loop(
-    paths: Callable[[], Iterable[Path]], changed: Callable[[], Awaitable[None]], period_s: float = PERIOD_S
+    paths: Callable[[], Iterable[Path]],
+    changed: Callable[[], Awaitable[None]],
+    seen: Fingerprint,
+    period_s: float = PERIOD_S,
 ) -> None:
     """Call `changed` after each change, for ever. A failure is logged and the old state stays.
 
+    `seen` is from before the files were first read, or what changed since then would be missed.
     A change counts once two looks agree, for a file may be looked at while it is being written.
     """
-    seen = last = fingerprint(paths())
+    last = seen
     while True:
         await asyncio.sleep(period_s)
         try:

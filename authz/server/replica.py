@@ -43,11 +43,13 @@ class Replica:
     def __init__(self, path: Path, settings: Config, page: str, signing: Signing | None = None) -> None:
         self._path = path
         self._started = self._settings = settings
+        self._seen = reload.fingerprint(self._paths())
         self._client, self._sources = sources_of(settings)
         self._telemetry = Telemetry(settings.log.decisions)
         self._telemetry.watch(self._sources)
         self._service = Service(self._sources, self._telemetry, signer=signing.signer if signing else None)
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
+        self._seen_tls = reload.fingerprint(self._certificates.files if self._certificates else ())
         self._server = self._transport()
         self._loaded: Loaded | None = None
         self._following = Following(settings, self._enforce) if settings.policy.kubernetes else None
@@ -104,9 +106,9 @@ class Replica:
         return self._telemetry.page()
 
     def _loops(self) -> Iterator[Coroutine[None, None, None]]:
-        yield reload.loop(self._paths, self._reload)
+        yield reload.loop(self._paths, self._reload, self._seen)
         if certificates := self._certificates:
-            yield reload.loop(lambda: certificates.files, partial(_reload, certificates))
+            yield reload.loop(lambda: certificates.files, partial(_reload, certificates), self._seen_tls)
         if self._following:
             yield from self._following.loops()
 

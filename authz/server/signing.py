@@ -65,7 +65,8 @@ async def kept(signing: Signing | None, address: str | None) -> AsyncIterator[No
     server = admin.Server(admin.published(signing.jwks), address) if address else None
     if server:
         await server.start()
-    following = asyncio.create_task(reload.loop(lambda: signing.files, lambda: _reload(signing)))
+    seen = reload.fingerprint(signing.files)
+    following = asyncio.create_task(reload.loop(lambda: signing.files, lambda: _reload(signing), seen))
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ async def test_the_loop_calls_once_for_a_change_and_outlives_a_failure(folder):
         called.set()
         raise ValueError("a bug in what is called")
 
-    task = asyncio.create_task(reload.loop(lambda: [folder], changed, 0.01))
+    task = asyncio.create_task(reload.loop(lambda: [folder], changed, reload.fingerprint([folder]), 0.01))
     for change in (edit, add):
         called.clear()
         await asyncio.sleep(0.03)
@@ -74,3 +74,16 @@ async def test_the_loop_calls_once_for_a_change_and_outlives_a_failure(folder):
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert calls == [0, 1]
+
+
+async def test_a_change_before_the_loop_began_is_not_missed(folder):
+    """Between the first reading and the first look, sources are asked, which may take seconds."""
+    seen, called = reload.fingerprint([folder]), asyncio.Event()
+
+    async def changed() -> None:
+        called.set()
+
+    edit(folder)
+    task = asyncio.create_task(reload.loop(lambda: [folder], changed, seen, 0.01))
+    await asyncio.wait_for(called.wait(), 5)
+    task.cancel()

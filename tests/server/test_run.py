@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,21 +139,35 @@ def test_a_bad_configuration_at_the_start_ends_with_1(tmp_path):
     ]
 
 
-def test_it_is_not_ready_while_a_source_is_asked_for_the_first_time(tmp_path):
-    """The first callers would otherwise have to wait for the keys."""
-    one = Running(tmp_path)
+@contextmanager
+def waiting_for_a_source(folder: Path) -> Iterator[Running]:
+    """An authorizer that has read its rules, and waits two seconds for the keys that they name."""
+    one = Running(folder)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
         accept = [{"jwt": {"issuer": issuer, "audiences": ["a"]}}]
         one.configure(authorizers=[{"name": "slow", "accept": accept}], sources={"timeout": "2s"})
         one.rules.write_text(yaml.safe_dump(apirule(extAuth={"authorizers": ["slow"]})))
         one.start()
-        eventually(lambda: answers(one))
-        assert httpx.get(f"http://{one.admin}/readyz").status_code == 503
-        eventually(lambda: ready(one))
+        eventually(lambda: "policy loaded" in one.log.read_text())
+        yield one
         os.kill(one.process.pid, signal.SIGTERM)
         assert one.process.wait(DEADLINE_S) == 0
+
+
+def test_it_is_not_ready_while_a_source_is_asked_for_the_first_time(tmp_path):
+    """The first callers would otherwise have to wait for the keys."""
+    with waiting_for_a_source(tmp_path) as one:
+        assert httpx.get(f"http://{one.admin}/readyz").status_code == 503
+        eventually(lambda: ready(one))
     assert "a source did not answer" in [line["event"] for line in one.lines()]
+
+
+def test_rules_that_change_during_the_start_are_enforced(tmp_path):
+    with waiting_for_a_source(tmp_path) as one:
+        one.rules.write_text(yaml.safe_dump(apirule()))
+        assert not ready(one)
+        eventually(lambda: one.check(ask("/")) == (200, ""))
 
 
 def test_several_workers_share_the_port_and_one_that_is_killed_comes_back(tmp_path):
@@ -228,10 +243,3 @@ def test_workers_end_with_the_process_that_watches_over_them(tmp_path):
 
 def children(parent: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-
-
-def answers(one: Running) -> bool:
-    try:
-        return httpx.get(f"http://{one.admin}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
