@@ -35,6 +35,8 @@ class Workers:
         self._folder = tempfile.TemporaryDirectory(prefix="authz-")
         self._sockets = [Path(self._folder.name) / f"worker-{number}.sock" for number in range(count)]
         self._command = command
+        self._pages: dict[Path, str] = {}  # what each said last
+        self._ended = ""  # the counts of those that are no more: a sum that falls looks like a burst later
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep all of them alive until `stop` is set, then let them drain."""
@@ -45,12 +47,21 @@ class Workers:
 
     async def ready(self) -> bool:
         """True while at least one would answer a check."""
-        return any(response.status_code == 200 for response in await self._ask("/readyz"))
+        answers = await asyncio.gather(*(_get(path, "/readyz") for path in self._sockets))
+        return any(answer is not None and answer.status_code == 200 for answer in answers)
 
     async def metrics(self) -> bytes:
-        """One page for all: counts are added, of gauges the largest is shown."""
-        answers = await self._ask("/metrics")
-        return merge(response.text for response in answers if response.status_code == 200)
+        """One page for all: counts are added, of gauges the largest is shown.
+
+        Who is too busy to answer, or has ended, counts with what it said last.
+        """
+        await asyncio.gather(*map(self._read, self._sockets))
+        return merge([*self._pages.values(), self._ended])
+
+    async def _read(self, path: Path) -> None:
+        answer = await _get(path, "/metrics")
+        if answer is not None and answer.status_code == 200:
+            self._pages[path] = answer.text
 
     async def _keep(self, path: Path, stop: asyncio.Event) -> None:
         pause_s = PAUSE_MIN_S
@@ -76,11 +87,8 @@ class Workers:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         await ended
+        self._ended = merge([self._ended, self._pages.pop(path, "")], gauges=False).decode()
         return loop.time() - began
-
-    async def _ask(self, page: str) -> list[httpx.Response]:
-        answers = await asyncio.gather(*(_get(path, page) for path in self._sockets))
-        return [answer for answer in answers if answer is not None]
 
 
 def command(config: Path) -> Command:
@@ -97,20 +105,21 @@ def command(config: Path) -> Command:
     )
 
 
-def merge(pages: Iterable[str]) -> bytes:
-    """Several pages in Prometheus' text format as one."""
+def merge(pages: Iterable[str], *, gauges: bool = True) -> bytes:
+    """Several pages in Prometheus' text format as one, perhaps without what is true only while it lasts."""
     registry = CollectorRegistry()
-    registry.register(_Merged(pages))
+    registry.register(_Merged(pages, gauges=gauges))
     return generate_latest(registry)
 
 
 class _Merged(Collector):
-    def __init__(self, pages: Iterable[str]) -> None:
+    def __init__(self, pages: Iterable[str], *, gauges: bool) -> None:
         self._families: dict[str, Metric] = {}
         self._values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
         for page in pages:
             for family in text_string_to_metric_families(page):
-                self._add(family)
+                if gauges or family.type != "gauge":
+                    self._add(family)
 
     def collect(self) -> Iterable[Metric]:
         for name, family in self._families.items():

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from authz.server.workers import Workers, merge
 
 # A worker in miniature: it serves an admin page on its socket until SIGTERM, and notes that it began.
 WORKER = """
-import http.server, signal, socketserver, sys
+import http.server, os, signal, socketserver, sys
 path, log = sys.argv[1:]
 with open(log, "a") as notes:
     notes.write("began\\n")
@@ -28,13 +30,13 @@ class Page(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
     def do_GET(self):
-        body = b"# TYPE a counter\\na_total 2.0\\n"
+        body = b"# TYPE a counter\\na_total 2.0\\n# TYPE b gauge\\nb %d\\n" % os.getpid()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-import os, contextlib
+import contextlib
 with contextlib.suppress(FileNotFoundError):
     os.unlink(path)
 socketserver.UnixStreamServer(path, Page).serve_forever()
@@ -77,6 +79,20 @@ async def test_all_are_started_watched_and_stopped(log):
 
 async def adds_up(workers: Workers, expected: bytes) -> bool:
     return expected in await workers.metrics()
+
+
+async def test_what_was_counted_by_one_that_has_ended_goes_on_counting(log):
+    """A sum that falls and rises again would look to Prometheus like a burst of requests."""
+
+    def pid(page: bytes) -> int:
+        return int(float(page.rpartition(b"\nb ")[2]))
+
+    async with running(log, 1) as workers:
+        await eventually(lambda: adds_up(workers, b"a_total 2.0"))
+        before = pid(await workers.metrics())
+        os.kill(before, signal.SIGKILL)
+        await eventually(lambda: adds_up(workers, b"a_total 4.0"))
+        assert pid(await workers.metrics()) != before, "a gauge is that of who lives"
 
 
 async def test_one_that_ends_is_started_again_after_a_pause(tmp_path):
