@@ -53,7 +53,7 @@ class Replica:
         self._server = self._transport()
         self._loaded: Loaded | None = None
         self._following = Following(settings, self._enforce) if settings.policy.kubernetes else None
-        self._ready = False
+        self._ready = self._listening = False
         self._admin = admin.Server(
             admin.app(self._is_ready, self._metrics, signing.jwks if signing else None), page
         )
@@ -61,7 +61,8 @@ class Replica:
     async def run(self, stop: asyncio.Event, *, reuse_port: bool = False) -> None:
         """Serve until `stop` is set. Raises OSError if a port is taken."""
         await self._admin.start()
-        await self._server.start(reuse_port=reuse_port)
+        if not reuse_port:  # a port that is taken is better known at once
+            await self._listen(reuse_port=False)
         watching = [asyncio.create_task(loop) for loop in self._loops()]
         beginning, stopped = asyncio.create_task(self._begin()), asyncio.create_task(stop.wait())
         await asyncio.wait([beginning, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -72,7 +73,8 @@ class Replica:
         for task in (beginning, *watching):
             task.cancel()
         self._ready = False
-        await self._server.stop()
+        if self._listening:
+            await self._server.stop()
         await self._admin.stop()
         if self._following:
             await self._following.close()
@@ -84,9 +86,15 @@ class Replica:
         await self._load()
         await self._warm()
         _settle()
+        if not self._listening:  # a port that is shared: from now on the kernel gives it connections
+            await self._listen(reuse_port=True)
         self._ready = True
         await self._server.serving(ready=True)
         _log.info("serving", version=__version__, grpc=self._settings.listen.grpc)
+
+    async def _listen(self, *, reuse_port: bool) -> None:
+        await self._server.start(reuse_port=reuse_port)
+        self._listening = True
 
     def _transport(self) -> "grpcio.Server | h2.Server":
         where, age_s = self._settings.listen.grpc, self._settings.listen.max_connection_age

@@ -140,13 +140,13 @@ def test_a_bad_configuration_at_the_start_ends_with_1(tmp_path):
 
 
 @contextmanager
-def waiting_for_a_source(folder: Path) -> Iterator[Running]:
+def waiting_for_a_source(folder: Path, workers: int = 1) -> Iterator[Running]:
     """An authorizer that has read its rules, and waits two seconds for the keys that they name."""
     one = Running(folder)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        accept = [{"jwt": {"issuer": issuer, "audiences": ["a"]}}]
-        one.configure(authorizers=[{"name": "slow", "accept": accept}], sources={"timeout": "2s"})
+        slow = [{"name": "slow", "accept": [{"jwt": {"issuer": issuer, "audiences": ["a"]}}]}]
+        one.configure(authorizers=slow, sources={"timeout": "2s"}, workers=workers)
         one.rules.write_text(yaml.safe_dump(apirule(extAuth={"authorizers": ["slow"]})))
         one.start()
         eventually(lambda: "policy loaded" in one.log.read_text())
@@ -168,6 +168,13 @@ def test_rules_that_change_during_the_start_are_enforced(tmp_path):
         one.rules.write_text(yaml.safe_dump(apirule()))
         assert not ready(one)
         eventually(lambda: one.check(ask("/")) == (200, ""))
+
+
+def test_a_worker_takes_no_connections_before_it_is_ready(tmp_path):
+    with waiting_for_a_source(tmp_path, workers=2) as one:  # the others could answer, it could only refuse
+        with pytest.raises(grpc.RpcError):
+            one.check(ask("/"))
+        eventually(lambda: ready(one) and one.check(ask("/"))[0] == 401)
 
 
 def test_several_workers_share_the_port_and_one_that_is_killed_comes_back(tmp_path):
