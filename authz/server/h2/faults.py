@@ -41,7 +41,7 @@ class Cause(StrEnum):
     STREAMS = "streams"
     WATCHES = "watches"
     MESSAGE = "message"  # too long
-    BUFFERED = "buffered"  # too many unfinished requests
+    BUFFERED = "buffered"  # too much of requests that are not answered
     UNSENT = "unsent"  # answers that the client does not take
     PREFACE = "preface"  # slow
     BODY = "body"  # slow

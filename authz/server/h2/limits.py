@@ -34,7 +34,7 @@ class Limits:
     memo_blocks: int = 64  # header blocks remembered; Envoy's are one per cluster and route
     memo_block_max_bytes: int = 1 << 10  # Envoy's are some 100 bytes once the table is warm
     window_bytes: int = 1 << 23  # for all streams: eight of the largest messages under way
-    buffered_max_bytes: int = 1 << 24  # of requests not yet whole: two full windows
+    buffered_max_bytes: int = 1 << 25  # of requests not yet answered: 10,000 of 3 kB may wait for an issuer
     unsent_max_bytes: int = 1 << 22  # of answers that the client's windows hold back: 10,000 and more
     write_buffer_bytes: int = (
         1 << 18

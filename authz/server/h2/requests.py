@@ -89,8 +89,7 @@ class Requests:
 
     def _end(self, stream: Stream) -> None:
         del self._live[stream.id]
-        if not stream.whole:
-            self._buffered_bytes -= stream.received_bytes
+        self._buffered_bytes -= stream.received_bytes
 
     def _head(self, stream_id: int, block: bytes, ending: int, now: float) -> None:
         stream = self._live.get(stream_id)
@@ -146,7 +145,6 @@ class Requests:
     def _finish(self, stream: Stream) -> None:
         stream.whole = True
         body, stream.body = bytes(stream.body), b""
-        self._buffered_bytes -= stream.received_bytes
         if stream.call.length not in (None, stream.received_bytes):  # RFC 9113 8.1.1
             raise StreamFault(stream.id, Code.PROTOCOL_ERROR)
         if stream.received_bytes > self._limits.body_max_bytes:

@@ -218,13 +218,16 @@ def test_too_many_streams_are_refused_and_may_be_tried_again():
     assert [stream_id for stream_id, _ in peer.asked] == [1, 3, 7]
 
 
-def test_unfinished_requests_are_bounded_together():
+def test_requests_not_answered_are_bounded_together():
+    """Whole or not: while a source is slow, those that wait for it are held in full."""
     peer = Peer(replace(LIMITS, buffered_max_bytes=25))
-    peer.send(b"".join(peer.headers(stream_id) + wire.data(stream_id, b"x" * 10) for stream_id in (1, 3, 5)))
+    peer.send(peer.request(1, b"x" * 10) + peer.headers(3) + wire.data(3, b"x" * 10))
+    peer.send(peer.headers(5) + wire.data(5, b"x" * 10))
     assert peer.resets() == [(5, Code.REFUSED_STREAM)]
     assert peer.refused == {Cause.BUFFERED: 1}
-    peer.send(wire.data(1, b"", "END_STREAM") + peer.headers(7) + wire.data(7, b"x" * 10))
-    assert len(peer.resets()) == 1, "what is finished counts no more"
+    peer.connection.answer(1, HEAD, b"", TAIL)
+    peer.send(peer.headers(7) + wire.data(7, b"x" * 10) + wire.reset(7) + peer.request(9, b"x" * 10))
+    assert len(peer.resets()) == 1, "what is answered or reset counts no more"
 
 
 def test_a_silent_client_is_asked_and_then_given_up():
