@@ -4,9 +4,8 @@ Clients can be asked for certificates too, and are known by the names in them.
 """
 
 import ssl
-from collections.abc import Mapping
+import time
 from pathlib import Path
-from typing import Any
 
 from authz.config import Tls
 
@@ -19,6 +18,7 @@ class Certificates:
         self._settings = settings
         self._names = frozenset(settings.client_names)
         self._newest = self.context = _context(settings)
+        self._trusted_since = 0  # whole seconds since the epoch, as OpenSSL dates sessions
         self.context.sni_callback = self._take_newest
 
     @property
@@ -30,11 +30,22 @@ class Certificates:
     def reload(self) -> None:
         """Read the files again. Raises OSError, and what was read before stays."""
         self._newest = _context(self._settings)
+        self._trusted_since = int(time.time())
 
-    def admits(self, certificate: Mapping[str, Any]) -> bool:
-        """True if the client's certificate (as `ssl` gives it) bears a listed name, or no list is kept."""
-        shown = {name for _, name in certificate.get("subjectAltName", ())}
-        return not self._names or not self._names.isdisjoint(shown)
+    def admits(self, handshake: ssl.SSLObject) -> bool:
+        """True if the client's certificate is trusted, and bears a listed name where a list is kept."""
+        if self._settings.client_ca_file and self._is_outdated(handshake):
+            return False
+        shown: tuple[tuple[str, str], ...] = (handshake.getpeercert() or {}).get("subjectAltName", ())  # type: ignore[assignment]
+        return not self._names or not self._names.isdisjoint(name for _, name in shown)
+
+    def _is_outdated(self, handshake: ssl.SSLObject) -> bool:
+        """It resumes a session whose certificate was judged by what was trusted before.
+
+        OpenSSL keeps those of TLS 1.2, and `ssl` can not tell it not to; one that we hang up on is forgotten.
+        """
+        session = handshake.session
+        return bool(handshake.session_reused and session and session.time <= self._trusted_since)
 
     def _take_newest(self, handshake: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
         handshake.context = self._newest
@@ -54,7 +65,7 @@ def _context(settings: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9113 9.2
     context.set_alpn_protocols(["h2"])
-    # Sessions are not resumed: that would admit clients by an authority that is no longer trusted.
+    # No session is resumed by a ticket: that would admit clients by an authority that is no longer trusted.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     try:

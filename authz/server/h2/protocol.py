@@ -4,7 +4,7 @@ A call that finds everything in memory is answered before `data_received` return
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -33,7 +33,7 @@ class Context:
     loop: asyncio.AbstractEventLoop
     random: Callable[[], float]
     count: Callable[[Cause], None]
-    admits: Callable[[Mapping[str, Any]], bool] | None = None  # asked about a client's certificate
+    admits: Callable[[Any], bool] | None = None  # asked about a client's TLS handshake
     connections: set["Protocol"] = field(default_factory=set)
     empty: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last connection goes
 
@@ -245,6 +245,6 @@ class Protocol(asyncio.Protocol):
         tls = self._transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() != "h2":  # RFC 9113 3.2
             return Cause.ALPN
-        if tls is not None and self._context.admits and not self._context.admits(tls.getpeercert() or {}):
+        if tls is not None and self._context.admits and not self._context.admits(tls):
             return Cause.CLIENT
         return None

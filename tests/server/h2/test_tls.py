@@ -48,11 +48,7 @@ async def serving(certificates: Certificates, limits: Limits = LIMITS) -> AsyncI
 
 async def greeting(address: str, folder: Path, name: str | None = None, protocol: str = "h2") -> bytes:
     """What the server says first, by a client that trusts its authority; nothing if it hangs up."""
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    context.check_hostname = False  # a SPIFFE certificate names no host
-    context.set_alpn_protocols([protocol])
-    if name:
-        context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+    context = trusting(folder, name, protocol)
     host, _, port = address.partition(":")
     try:
         reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
@@ -61,6 +57,15 @@ async def greeting(address: str, folder: Path, name: str | None = None, protocol
         return b""
     writer.close()
     return said
+
+
+def trusting(folder: Path, name: str | None, protocol: str = "h2") -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.check_hostname = False  # a SPIFFE certificate names no host
+    context.set_alpn_protocols([protocol])
+    if name:
+        context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+    return context
 
 
 @pytest.mark.parametrize(
@@ -114,6 +119,33 @@ async def test_new_certificates_are_shown_to_new_connections(folder):
         assert not await greeting(address, folder, "envoy"), "another authority, and not read yet"
         certificates.reload()
         assert await greeting(address, folder, "envoy")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_who_was_trusted_does_not_come_back_by_a_session(folder, version):
+    certificates = Certificates(settings(folder, clientCaFile=folder / "ca.pem", clientNames=[ENVOY]))
+    context = trusting(folder, "envoy")
+    context.maximum_version = version
+    async with serving(certificates) as (_, address):
+        said, session = await asyncio.to_thread(resumed, context, address, None)
+        assert said, "trusted for now"
+        certs.issue(folder, {"server": "spiffe://cluster.local/ns/authz/sa/authz", "envoy": ENVOY})
+        certificates.reload()
+        for _ in range(2):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await asyncio.to_thread(resumed, context, address, session)
+
+
+def resumed(
+    context: ssl.SSLContext, address: str, session: ssl.SSLSession | None
+) -> tuple[bytes, ssl.SSLSession | None]:
+    """What the server says first to a client that resumes, and the session."""
+    host, _, port = address.partition(":")
+    plain = socket.create_connection((host, int(port)), 5)
+    with context.wrap_socket(plain, session=session) as client:
+        if not (said := client.recv(9)):
+            raise ConnectionError
+        return said, client.session
 
 
 async def test_certificates_that_can_not_be_read_leave_the_last_ones(folder):
