@@ -110,7 +110,7 @@ def listen(address: str, *, reuse_port: bool = False) -> socket.socket:
         family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
         return socket.create_server((host.strip("[]"), int(port)), family=family, reuse_port=reuse_port)
     except OSError as error:
-        raise OSError(f"can not listen on {address}: {error.strerror}") from error
+        raise OSError(f"can not listen on {address}: {error.strerror or error}") from error
 
 
 def _tidy(address: str) -> None:

@@ -152,6 +152,11 @@ async def test_a_path_that_another_server_listens_on_is_not_taken(tmp_path):
         await Server(Line(), address).start()  # type: ignore[arg-type]
 
 
+async def test_a_path_too_long_for_a_socket_is_told():
+    with pytest.raises(OSError, match="x: AF_UNIX path too long"):
+        await Server(Line(), f"unix:/tmp/{'x' * 120}").start()  # type: ignore[arg-type]
+
+
 async def test_a_socket_that_was_left_behind_is_replaced(tmp_path):
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(f"{tmp_path}/authz.sock")
