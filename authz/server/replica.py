@@ -51,6 +51,7 @@ class Replica:
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
         self._seen_tls = reload.fingerprint(self._certificates.files if self._certificates else ())
         self._server = self._transport()
+        self._loading = asyncio.Lock()
         self._loaded: Loaded | None = None
         self._following = Following(settings, self._enforce) if settings.policy.kubernetes else None
         self._ready = self._listening = False
@@ -146,7 +147,8 @@ class Replica:
             self._following.configure(self._settings)
             await self._following.synced()
         else:
-            self._enforce(await asyncio.to_thread(self._read))
+            async with self._loading:  # what was read first must not be enforced last
+                self._enforce(await asyncio.to_thread(self._read))
 
     def _enforce(self, loaded: Loaded) -> None:
         known = self._loaded.problems if self._loaded else ()
