@@ -53,6 +53,8 @@ NAVIGATES = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fe
         ("GET", {"accept": "text/html;q=0.5, image/png"}, False),
         ("GET", {"accept": "text/html;q=0"}, False),
         ("GET", {"accept": ",;q=x,;;"}, False),
+        ("GET", {"accept": "text/html" + "," * 1_015}, True),
+        ("GET", {"accept": "text/html" + "," * 1_016}, False),
         # Other requests
         ("POST", NAVIGATES, False),
         ("PUT", NAVIGATES, False),
