@@ -36,6 +36,6 @@ def _read(answer: dict[str, Any]) -> Claims:
     if not all(isinstance(text, str) for text in texts):
         raise Refused(Reason.CLAIMS_MALFORMED)
     use, kind = answer.get("token_use", "access"), answer.get("token_type", "")
-    if use not in _ACCESS_USES or kind in _OTHER_TYPES or claims.is_of_other_kind(answer):
+    if use not in _ACCESS_USES or kind.lower() in _OTHER_TYPES or claims.is_of_other_kind(answer):
         raise Refused(Reason.TOKEN_KIND)
     return claims.typed(answer)

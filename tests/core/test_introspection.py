@@ -29,6 +29,7 @@ def test_all_members_but_one_are_optional():
         ({"active": 1}, Reason.TOKEN_INACTIVE),
         ({"active": True, "token_use": "refresh_token"}, Reason.TOKEN_KIND),
         ({"active": True, "token_type": "refresh_token"}, Reason.TOKEN_KIND),
+        ({"active": True, "token_type": "Refresh_Token"}, Reason.TOKEN_KIND),  # RFC 6749 5.1: in any case
         ({"active": True, "typ": "ID"}, Reason.TOKEN_KIND),
     ],
 )
