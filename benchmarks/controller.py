@@ -364,27 +364,80 @@ async def stage(name: str, count: int) -> dict[str, Any]:
             return await STAGES[name](server, folder, cluster, count)
 
 
+def page(results: dict[str, Any]) -> str:
+    """What was found, beside what is aimed at; a stage that has not run is left out."""
+    rows = [row for name, found in results.items() for row in ROWS[name](found)]
+    return PREFACE + "\n".join(f"| {what} | {goal} | {measured} |" for what, goal, measured in rows) + "\n"
+
+
+def _from_nothing(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    ratio = found["took_s"] / found["bare_s"]
+    return [
+        (
+            f"{found['objects']} objects, all statuses, from nothing; {found['writes']} bare writes",
+            "1.3 times",
+            f"{ratio:.2f} times ({found['took_s']:.1f} s, {found['bare_s']:.1f} s bare)",
+        )
+    ]
+
+
+def _steady(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    goals = {
+        "new": ("a new APIRule to its objects and status", "150 ms at p99"),
+        "edit": ("an edit to its objects and status", "100 ms at p99"),
+        "repair": ("a hand edit or deletion to its repair", "1 s at p99"),
+        "enforced": ("an edit to its enforcement by the authorizer", "1 s at p99"),
+    }
+    rows = [
+        (what, goal, f"p50 {percentile(found[name], 0.5):.0f} ms, p99 {percentile(found[name], 0.99):.0f} ms")
+        for name, (what, goal) in goals.items()
+    ]
+    return [
+        *rows,
+        ("writes of a restart with nothing to do", "0", f"{found['restart_writes']:.0f}"),
+        ("lists of a kind since the start", "1", f"{found['lists']:.0f}"),
+    ]
+
+
+def _proof(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    lives = f"{found['count']} APIRules made, edited and deleted, {found['events']} writes"
+    return [(f"{lives}: moments open to somebody", "0", str(len(found["violations"])))]
+
+
+def _many(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (f"memory with {found['count']} APIRules", "300 MiB", f"{found['mib']:.0f} MiB"),
+        (f"idle with {found['count']} APIRules", "1 % of a core", f"{found['idle']:.2%}"),
+    ]
+
+
+ROWS = {"from_nothing": _from_nothing, "steady": _steady, "proof": _proof, "many": _many}
+
+PREFACE = """# What the controller costs
+
+Made by `make bench-controller`: `authz controller` as a process of its own, a real kube-apiserver 1.36 and
+etcd 3.6, 1,000 APIRules of which a third each has noAuth, jwt and extAuth, all on the same workload unless
+said otherwise. Everything shares two cores, and with whatever else runs there: of times believe the ratios.
+Kyma's own controller, measured on this kind of machine, took 31 times as long as the bare writes from
+nothing, 5 s for a new APIRule, repaired nothing within 120 s, wrote 3,666 times on a restart, and routed each
+protected APIRule without its policy for 16 ms at p50.
+
+| what | goal | measured |
+|---|---|---|
+"""
+
+
 def main() -> None:
-    """One stage, or all; the results as JSON, and the page when all are there."""
+    """One stage; the page is made of all that have run."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("stage", choices=[*STAGES, "report"])
+    parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--count", type=int, default=1_000)
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if arguments.stage != "report":
-        results[arguments.stage] = asyncio.run(stage(arguments.stage, arguments.count))
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1))
-    for name, found in results.items():
-        shown = {
-            k: (
-                f"p50 {percentile(v, 0.5):.1f} p99 {percentile(v, 0.99):.1f} n {len(v)}"
-                if isinstance(v, list) and v and isinstance(v[0], float)
-                else v
-            )
-            for k, v in found.items()
-        }
-        print(name, shown)
+    results[arguments.stage] = asyncio.run(stage(arguments.stage, arguments.count))
+    RESULTS.write_text(json.dumps(results, indent=1))
+    PAGE.write_text(page(results))
+    print(page(results))
 
 
 if __name__ == "__main__":
