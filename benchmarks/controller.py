@@ -366,8 +366,9 @@ async def stage(name: str, count: int) -> dict[str, Any]:
 
 def page(results: dict[str, Any]) -> str:
     """What was found, beside what is aimed at; a stage that has not run is left out."""
-    rows = [row for name, found in results.items() for row in ROWS[name](found)]
-    return PREFACE + "\n".join(f"| {what} | {goal} | {measured} |" for what, goal, measured in rows) + "\n"
+    rows = [row for name, make in ROWS.items() if name in results for row in make(results[name])]
+    table = "".join(f"| {what} | {goal} | {measured} |\n" for what, goal, measured in rows)
+    return PREFACE + table + f"\n{results.get('remark', '')}".rstrip() + "\n"
 
 
 def _from_nothing(found: dict[str, Any]) -> list[tuple[str, str, str]]:
