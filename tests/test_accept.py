@@ -162,25 +162,6 @@ def test_one_oauth2_proxy_has_one_cookie_one_prefix_and_one_bound(more, expected
     assert beside(SESSION, session(more)) == expected
 
 
-ONLY = "introspections of one client differ in audiences, leeway, scopes only"
-TWO_WAYS = [f"https://idp is asked in two ways as c: {ONLY}"]
-
-
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        ("audiences: [shop], scopes: [read], leeway: 1s", []),
-        ("endpoint: 'https://idp/other', calls: 2", []),
-        ("calls: 2", TWO_WAYS),
-        ("ttl: 1s", TWO_WAYS),
-        ("auth: client_secret_post", TWO_WAYS),
-    ],
-)
-def test_a_client_asks_an_issuer_in_one_way_so_that_one_bound_and_one_breaker_hold(more, expected):
-    one = "{introspection: {issuer: 'https://idp', clientId: c, clientSecretFile: /s%s}}"
-    assert beside(one % "", one % f", {more}") == expected
-
-
 def beside(one, other):
     try:
         config.parse(f"authorizers: [{{name: a, accept: [{one}]}}, {{name: b, accept: [{other}]}}]")
