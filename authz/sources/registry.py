@@ -5,7 +5,7 @@ Outlives each policy, so that a reload throws no key and no answer away.
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from types import MappingProxyType
 from typing import assert_never
@@ -75,8 +75,12 @@ class Sources:
         return [failure for failure in failures if failure]
 
     def status(self) -> list[Status]:
-        """One row for each source. Asks nobody."""
-        return [_status(source) for source in self._all()]
+        """One row for each name and kind. Asks nobody."""
+        rows: dict[tuple[str, str], Status] = {}
+        for row in map(_status, self._all()):
+            held = rows.get((row.name, row.kind))
+            rows[row.name, row.kind] = _together(held, row) if held else row
+        return [*rows.values()]
 
     async def close(self) -> None:
         """Ask no more."""
@@ -131,6 +135,14 @@ def _status(source: Source) -> Status:
         return Status(source.name, _age(source.set.age_s), source.set.error)
     gate, kind = source.gate, "introspection" if isinstance(source, Introspector) else "session"
     return Status(source.name, _age(gate.age_s), gate.error, kind, not gate.breaker.is_closed, gate.counts)
+
+
+def _together(one: Status, other: Status) -> Status:
+    """Of two that differ in how long answers are kept: a metric has one value for its labels."""
+    ages = [age_s for age_s in (one.age_s, other.age_s) if age_s >= 0]
+    calls = {outcome: number + other.calls[outcome] for outcome, number in one.calls.items()}
+    shut, error = one.shut or other.shut, one.error or other.error
+    return replace(one, age_s=min(ages, default=-1.0), error=error, shut=shut, calls=calls)
 
 
 def _age(age_s: float) -> float:

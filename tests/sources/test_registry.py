@@ -2,7 +2,9 @@
 
 import pytest
 
-from authz.core.policy import Jwt
+from authz.core.policy import Client, Introspection, Jwt
+from authz.core.reason import Refused
+from authz.core.token import Token
 from authz.sources import Sources, Status
 from tests import idp
 from tests.sources.fakes import OTHER
@@ -62,3 +64,17 @@ async def test_the_status_has_a_row_for_each_and_asks_nobody(sources, provider, 
         Status(f"{idp.ISSUER} {idp.ISSUER}/keys", 7, ""),
         Status(OTHER, -1, f"the metadata of {OTHER}: it speaks of another issuer"),
     ]
+
+
+async def test_who_is_asked_in_two_ways_has_one_row_of_all_that_was_asked(sources):
+    """Prometheus takes one value for a name and its labels."""
+    asked = [
+        Introspection(idp.ISSUER, Client("authz", "tls_client_auth"), f"{idp.ISSUER}/gone", ttl_s=ttl_s)
+        for ttl_s in (1.0, 2.0)
+    ]
+    for accept in asked:
+        with pytest.raises(Refused):
+            await sources.introspector(accept).ask(Token("opaque"), 0)
+    (row,) = sources.status()
+    assert row.name == f"{idp.ISSUER} {idp.ISSUER}/gone as authz"
+    assert (row.calls["answered"], row.age_s, row.shut) == (2, 0, False)
