@@ -15,7 +15,6 @@ from authz import __version__, config
 from authz.config import Config
 from authz.core.policy import Accept
 from authz.server import admin, files, reload, ruleset
-from authz.server.following import Following
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
 from authz.server.ruleset import Loaded
@@ -29,6 +28,7 @@ from authz.sources.http import Client
 
 if TYPE_CHECKING:
     from authz.server import grpcio
+    from authz.server.following import Following
 
 _log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Replica:
         self._server = self._transport()
         self._loading = asyncio.Lock()
         self._loaded: Loaded | None = None
-        self._following = Following(settings, self._enforce) if settings.policy.kubernetes else None
+        self._following = self._follow() if settings.policy.kubernetes else None
         self._ready = self._listening = False
         self._admin = admin.Server(
             admin.app(self._is_ready, self._metrics, signing.jwks if signing else None), page
@@ -96,6 +96,11 @@ class Replica:
     async def _listen(self, *, reuse_port: bool) -> None:
         await self._server.start(reuse_port=reuse_port)
         self._listening = True
+
+    def _follow(self) -> "Following":
+        from authz.server.following import Following  # noqa: PLC0415  # 8 MiB, for clusters only
+
+        return Following(self._settings, self._enforce)
 
     def _transport(self) -> "grpcio.Server | h2.Server":
         where, age_s = self._settings.listen.grpc, self._settings.listen.max_connection_age
