@@ -13,19 +13,20 @@ from tempfile import TemporaryDirectory
 import click
 
 from authz.local.failure import CannotRun
-from benchmarks import cases, figures, issuer, measure, report, servers, stages, tools, workload
+from benchmarks import cases, figures, flood, issuer, measure, report, servers, stages, tools, workload
 from benchmarks.cases import AGAIN, HALF, HOSTS, ONE, THROUGH_ENVOY, Bench, Case
 from benchmarks.load import Generators
 from benchmarks.measure import Plan
 from benchmarks.process import LOAD_CORE, SERVER_CORE, on
 from benchmarks.results import Results, medians, others, rounded
 from benchmarks.servers import ENVOY, H2, HOSTS_OF, Place
+from benchmarks.tools import Tools
 from benchmarks.workload import Requests
 
 TOKENS = 10_000
 CORES = 2  # one for the server, one for the load
 
-FULL = Plan(cases.full(), cases.paced(cases.full()), rounds=5, paced_rounds=3, seconds=2)
+FULL = Plan(cases.full(), cases.paced(cases.full()), rounds=3, paced_rounds=2, seconds=2)
 QUICK = Plan(cases.quick(), [Case(THROUGH_ENVOY, H2)], rounds=2, paced_rounds=1, seconds=2)
 
 
@@ -53,7 +54,12 @@ def _results(plan: Plan) -> Results:
     began, busy_s, ours_s = time.monotonic(), _busy_s(), sum(os.times()[:4])
     with on(SERVER_CORE):
         steps = stages.measure()
-    with on(LOAD_CORE), _bench(plan) as bench:
+    found = tools.find()
+    tails = {}
+    if plan is FULL:
+        click.echo("watching one tenant while another is flooded")
+        tails = flood.measure(found)
+    with on(LOAD_CORE), _bench(plan, found) as bench:
         rounds = measure.run(bench, plan, click.echo)
         paced = measure.run_paced(bench, plan, medians(rounds), click.echo)
         memory = {name: round(process.resident_mib) for name, process in bench.servers.processes.items()}
@@ -63,15 +69,15 @@ def _results(plan: Plan) -> Results:
         "others": round(others_s / (time.monotonic() - began) / CORES, 2),
         "memory_mib": memory,
         "stages": steps,
+        "flood": tails,
         "rounds": rounded(rounds),
         "paced": rounded(paced),
     }
 
 
 @contextmanager
-def _bench(plan: Plan) -> Iterator[Bench]:
+def _bench(plan: Plan, found: Tools) -> Iterator[Bench]:
     """Everything built, signed, written down and started."""
-    found = tools.find()
     with TemporaryDirectory(prefix="authz-bench-") as name, issuer.serving() as keys:
         folder = Path(name)
         workload.descriptors(folder / "descriptors")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmarks import flood, stages
 from benchmarks.cases import FIRST, H2LOAD, HOSTS, THROUGH_ENVOY, WRK, Case
 from benchmarks.results import Results, Round, middle, number
 from benchmarks.servers import GRPCIO, H2, H2_10_000, H2_NEW, NULL_H2, OAUTH2_PROXY
@@ -58,6 +59,10 @@ def judge(results: Results) -> list[Figure]:
     figures = [goal.of(results["rounds"]) for goal in _COSTS]
     figures += [goal.of(results["paced"]) for goal in _TAILS]
     figures.append(Figure("Memory of a worker, MiB", _memory(results), MEMORY_MAX_MIB, at_most=True))
+    beside = "p99 beside another tenant's flood, in that beside good tokens"
+    figures.append(Figure(beside, _flood(results), 1.1, at_most=True))
+    warm = "CPU per Check: a warm session's, in that of a warm JWT"
+    figures.append(Figure(warm, _session(results), 1.3, at_most=True))
     return [figure for figure in figures if not math.isnan(figure.value)]
 
 
@@ -71,6 +76,16 @@ def _rate(one: Round, case: Case) -> float:
 
 def _tail(one: Round, case: Case) -> float:
     return number(one, case, "p99_ms") / number(one, case, "p50_ms")
+
+
+def _flood(results: Results) -> float:
+    tails = results.get("flood", {})
+    return tails[flood.RANDOM]["p99_ms"] / tails[flood.GOOD]["p99_ms"] if tails else math.nan
+
+
+def _session(results: Results) -> float:
+    steps = results.get("stages", {})
+    return steps[stages.SESSION] / steps[stages.WARM] if steps else math.nan
 
 
 def _memory(results: Results) -> float:

@@ -45,6 +45,13 @@ def _page(results: Results) -> str:
         "STAGES": _table(
             ("step", "in verifications"), [(step, f"{cost:.2f}") for step, cost in results["stages"].items()]
         ),
+        "FLOOD": _table(
+            ("load", "p50 ms", "p99 ms"),
+            [
+                (load, f"{one['p50_ms']:.2f}", f"{one['p99_ms']:.2f}")
+                for load, one in results["flood"].items()
+            ],
+        ),
         "MEMORY": _table(
             ("process", "MiB"), [(name, f"{mib}") for name, mib in results["memory_mib"].items()]
         ),

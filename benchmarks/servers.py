@@ -63,7 +63,7 @@ class Servers:
         process = self.processes[name] = Process(self._commands[name], core, log)
         process.listening(next(iter(self.behind.values())) if name == ENVOY else self.ports[name])
         if name in _AUTHORIZERS or name in _NULLS:
-            _allows(self.ports[name], self._place.known.read_bytes()[5:])
+            allows(self.ports[name], self._place.known.read_bytes()[5:])
 
     def restart(self, name: str) -> None:
         """As if it had never been asked anything."""
@@ -101,7 +101,7 @@ def running(place: Place, names: Collection[str], behind: Collection[str]) -> It
         servers.stop()
 
 
-def _allows(port: int, request: bytes) -> None:
+def allows(port: int, request: bytes) -> None:
     """Wait until it says yes: it has read its policy and knows the keys."""
     deadline = time.monotonic() + READY_S
     with grpc.insecure_channel(f"{LOOPBACK}:{port}") as channel:
