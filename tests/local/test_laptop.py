@@ -66,7 +66,6 @@ async def test_edits_are_followed_and_bad_ones_change_nothing(cluster, offset):
         assert await status(laptop, "shop.localhost", "/goods/1") == 200
 
         edit(cluster / "shop.yaml", "authorizers: [div]", "authorizers: [dev]")
-        edit(cluster / "cluster.yaml", "{name: http, port: 3000}", "{name: http, port: 3000}, {port: 3001}")
         edit(
             cluster / "cluster.yaml", "[{name: http, port: 3000}]", "[{name: http, port: 3000}, {port: 3001}]"
         )

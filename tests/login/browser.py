@@ -41,7 +41,7 @@ class Browser:
 
     @property
     def text(self) -> str:
-        return str(self.driver.find_element(By.TAG_NAME, "body").text)
+        return str(self.driver.execute_script("return document.body?.innerText ?? ''"))  # of one page
 
     @property
     def seen(self) -> dict[str, Any]:
