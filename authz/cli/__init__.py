@@ -1,0 +1,31 @@
+"""Every verb of the command line, once; a file for each family of them.
+
+Exit codes: 0 good, 1 the input has problems, 2 wrong usage. Problems go to stderr, all at once.
+"""
+
+import click
+
+from authz import __version__
+from authz.cli import config, laptop, rules, running
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="authz")
+def main() -> None:
+    """The access layer of an Istio gateway.
+
+    Write APIRules; `render` shows what they become, `explain` why a request passes or not, `controller`
+    keeps a cluster so, `serve` is the authorizer that Envoy asks, and `up` runs all of it here.
+    """
+
+
+for verb in (
+    running.serve,
+    running.controller,
+    rules.render,
+    rules.explain,
+    laptop.up,
+    laptop.token,
+    config.config,
+):
+    main.add_command(verb)
