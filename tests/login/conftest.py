@@ -3,14 +3,13 @@
 import pytest
 
 from tests.login import parts
+from tests.migrate import ory
 
 
 @pytest.fixture(scope="session")
 def hydra(tmp_path_factory):
-    running = parts.Hydra(parts.free_port(), parts.free_port(), tmp_path_factory.mktemp("hydra"))
-    running.start()
-    yield running
-    running.stop()
+    with ory.hydra(tmp_path_factory.mktemp("hydra")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

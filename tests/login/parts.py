@@ -2,15 +2,11 @@
 
 import asyncio
 import html
-import os
 import re
-import secrets
 import shutil
-import socket
 import subprocess
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +21,11 @@ from authz.local.process import Process
 from authz.local.raw import Answer
 from authz.local.sign_in import SignIn
 from authz.local.up import SAMPLES_LOGIN
+from tests.migrate.ory import Hydra
+from tests.servers import PATIENCE_S, free_port, is_listening, until
 
 REFRESH_S = 3  # oauth2-proxy asks Keycloak about a session again after so long
 SESSION_TTL_S = 1  # and the authorizer asks oauth2-proxy
-PATIENCE_S = 30.0
-HYDRA_CLIENT = ("shop-robot", "shop-robot-secret")
 
 NAMES = ("opaque", "writers", "readers", "stranger", "keycloak", "impostor")
 AUTHORIZERS = """\
@@ -182,59 +178,6 @@ class Keycloak:
             return answer.raise_for_status()
 
 
-class Hydra:
-    """ORY Hydra: opaque tokens for programs."""
-
-    def __init__(self, public: int, admin: int, folder: Path) -> None:
-        self.issuer = f"http://{LOOPBACK}:{public}"
-        self.introspection = f"http://{LOOPBACK}:{admin}/admin/oauth2/introspect"
-        self._admin = f"http://{LOOPBACK}:{admin}"
-        self._folder = folder
-        self._environment = {
-            "DSN": "memory",
-            "SECRETS_SYSTEM": secrets.token_hex(16),
-            "URLS_SELF_ISSUER": self.issuer,
-            "SERVE_PUBLIC_HOST": LOOPBACK,
-            "SERVE_PUBLIC_PORT": str(public),
-            "SERVE_ADMIN_HOST": LOOPBACK,
-            "SERVE_ADMIN_PORT": str(admin),
-        }
-
-    def start(self) -> None:
-        with (self._folder / "hydra.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [programs.get("hydra"), "serve", "all", "--dev"],
-                env=os.environ | self._environment,
-                stdout=log,
-                stderr=log,
-            )
-        until(lambda: answers(f"{self._admin}/health/ready"))
-        name, secret = HYDRA_CLIENT
-        client = {
-            "client_id": name,
-            "client_secret": secret,
-            "grant_types": ["client_credentials"],
-            "scope": "notes:read notes:write",
-            "audience": ["notes", "others"],
-        }
-        httpx.post(f"{self._admin}/admin/clients", json=client, trust_env=False).raise_for_status()
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(PATIENCE_S)
-
-    def token(self, scope: str = "notes:read", audience: str = "notes") -> str:
-        asked = {"grant_type": "client_credentials", "scope": scope, "audience": audience}
-        return str(self._post("token", asked).json()["access_token"])
-
-    def revoke(self, token: str) -> None:
-        self._post("revoke", {"token": token})
-
-    def _post(self, endpoint: str, form: dict[str, str]) -> httpx.Response:
-        url = f"{self.issuer}/oauth2/{endpoint}"
-        return httpx.post(url, data=form, auth=HYDRA_CLIENT, trust_env=False).raise_for_status()
-
-
 @contextmanager
 def site(folder: Path, hydra: Hydra) -> Iterator[Site]:
     """The samples, and beside them hosts that take opaque tokens."""
@@ -291,30 +234,3 @@ def redis(folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(PATIENCE_S)
-
-
-def until(happened: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not happened():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.1)
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def is_listening(port: int) -> bool:
-    try:
-        socket.create_connection((LOOPBACK, port)).close()
-    except OSError:
-        return False
-    return True
-
-
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as held:
-        return int(held.getsockname()[1])

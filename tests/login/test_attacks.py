@@ -7,7 +7,7 @@ import ada_url
 import pytest
 
 from tests.core.test_sign_in import TARGETS
-from tests.login.parts import HYDRA_CLIENT
+from tests.migrate.ory import HYDRA_CLIENT
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from tests.login.browser import chromium
-from tests.login.parts import REFRESH_S, SESSION_TTL_S, until
+from tests.login.parts import REFRESH_S, SESSION_TTL_S
+from tests.servers import until
 
 pytestmark = pytest.mark.slow
 

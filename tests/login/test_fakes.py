@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from authz.local import keycloak as keycloaks
-from tests.login.parts import PATIENCE_S
+from tests.servers import PATIENCE_S
 from tests.sources.fakes import Person, Provider, SignInProxy, TokenIssuer
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 
 from authz.local import token as tokens
-from tests.login.parts import until
+from tests.servers import until
 
 pytestmark = pytest.mark.slow
 
