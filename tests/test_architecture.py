@@ -61,7 +61,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         },
     ),
     "cli": (
-        {"config", "controller", "core", "example", "istio", "local", "server", "writing"},
+        {"config", "controller", "core", "documents", "example", "istio", "local", "server", "writing"},
         {"click"},
     ),
     "__main__": ({"cli"}, set()),

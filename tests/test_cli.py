@@ -49,6 +49,8 @@ def run(*arguments: object) -> Result:
         ["config"],
         ["config", "check"],
         ["config", "example"],
+        ["config", "mesh"],
+        ["health"],
     ],
 )
 def test_every_verb_teaches_itself(arguments):

@@ -22,6 +22,7 @@ def main() -> None:
 for verb in (
     running.serve,
     running.controller,
+    running.health,
     rules.render,
     rules.explain,
     laptop.up,

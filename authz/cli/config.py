@@ -1,10 +1,10 @@
-"""Configuration files: `authz config check` and `authz config example`."""
+"""What is configured, here and in the mesh: `authz config check`, `example` and `mesh`."""
 
 from pathlib import Path
 
 import click
 
-from authz.cli import options
+from authz.cli import mesh, options
 
 
 @click.group()
@@ -40,3 +40,6 @@ def example() -> None:
     from authz import example as examples
 
     click.echo(examples.render(), nl=False)
+
+
+config.add_command(mesh.mesh)

@@ -1,4 +1,4 @@
-"""The two programs of a cluster: `authz serve` and `authz controller`."""
+"""The two programs of a cluster, `authz serve` and `authz controller`, and how they are."""
 
 import sys
 from pathlib import Path
@@ -25,3 +25,21 @@ def controller(config_file: Path) -> None:
     from authz.controller import run
 
     sys.exit(run.control(config_file))
+
+
+@click.command()
+@click.argument("address", default="127.0.0.1:9192")
+@click.option("--ready", is_flag=True, help="Whether it is ready to be asked, and not only alive.")
+def health(address: str, ready: bool) -> None:
+    """Ask the program whose admin port is at ADDRESS how it is; the exit code is 0 if it is well.
+
+    ADDRESS is `listen.admin` of `serve`, or `controller.admin` of `controller` (127.0.0.1:9193).
+    """
+    from authz.server.health import problem
+
+    try:
+        found = problem(address, "/readyz" if ready else "/healthz")
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="ADDRESS") from error
+    options.fail_on([found] if found else [])
+    click.echo("ready" if ready else "alive")

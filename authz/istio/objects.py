@@ -18,11 +18,11 @@ Document = Mapping[str, Any]
 T = TypeVar("T")
 Found = TypeVar("Found", bound="Object")
 
-_mapping = BeforeValidator(lambda value: {} if value is None else value)  # YAML's null: written, left empty
-_list = BeforeValidator(lambda value: () if value is None else value)
+MAPPING = BeforeValidator(lambda value: {} if value is None else value)  # YAML's null: written, left empty
+LIST = BeforeValidator(lambda value: () if value is None else value)
 
 
-def _loaded(text: object) -> object:
+def loaded_mesh(text: object) -> object:
     """The mesh's configuration is YAML within YAML."""
     if not isinstance(text, str):
         raise ValueError("must be text that holds YAML")  # noqa: TRY004 - pydantic's one error
@@ -35,19 +35,21 @@ def _loaded(text: object) -> object:
     return (found and found[0]) or {}
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """As much of something as has to be known."""
+
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, alias_generator=to_camel)
 
 
-class _Metadata(_Part):
+class _Metadata(Part):
     name: str
     namespace: str = "default"
-    labels: Annotated[dict[str, str], _mapping] = {}
-    annotations: Annotated[dict[str, str], _mapping] = {}
+    labels: Annotated[dict[str, str], MAPPING] = {}
+    annotations: Annotated[dict[str, str], MAPPING] = {}
     creation_timestamp: Annotated[str, BeforeValidator(syntax.timestamp)] = ""
 
 
-class Object(_Part):
+class Object(Part):
     """A kind is only unique within its group: the Gateway API has Gateways too."""
 
     type: ClassVar[tuple[str, str]]
@@ -59,58 +61,58 @@ class Object(_Part):
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
 
-class _ServicePort(_Part):
+class _ServicePort(Part):
     port: int
 
 
-class _ServiceSpec(_Part):
-    selector: Annotated[dict[str, str], _mapping] = {}
-    ports: Annotated[Many[_ServicePort], _list] = ()
+class _ServiceSpec(Part):
+    selector: Annotated[dict[str, str], MAPPING] = {}
+    ports: Annotated[Many[_ServicePort], LIST] = ()
 
 
 class Service(Object):
     """Its selector tells which pods answer, an annotation whose APIRules may lead there."""
 
     type = ("v1", "Service")
-    spec: Annotated[_ServiceSpec, _mapping] = _ServiceSpec()
+    spec: Annotated[_ServiceSpec, MAPPING] = _ServiceSpec()
 
 
-class _Port(_Part):
+class _Port(Part):
     number: Annotated[int, Field(ge=1, le=65535)]
 
 
-class _Server(_Part):
+class _Server(Part):
     port: _Port
-    hosts: Annotated[Many[str], _list] = ()
+    hosts: Annotated[Many[str], LIST] = ()
 
 
-class _GatewaySpec(_Part):
-    selector: Annotated[dict[str, str], _mapping] = {}
-    servers: Annotated[Many[_Server], _list] = ()
+class _GatewaySpec(Part):
+    selector: Annotated[dict[str, str], MAPPING] = {}
+    servers: Annotated[Many[_Server], LIST] = ()
 
 
 class Gateway(Object):
     """Istio's."""
 
     type = ("networking.istio.io", "Gateway")
-    spec: Annotated[_GatewaySpec, _mapping] = _GatewaySpec()
+    spec: Annotated[_GatewaySpec, MAPPING] = _GatewaySpec()
 
 
-class VirtualServiceSpec(_Part):
+class VirtualServiceSpec(Part):
     """Without gateways it is for the mesh's own clients."""
 
-    hosts: Annotated[Many[str], _list] = ()
-    gateways: Annotated[Many[str], _list] = ()
+    hosts: Annotated[Many[str], LIST] = ()
+    gateways: Annotated[Many[str], LIST] = ()
 
 
 class VirtualService(Object):
     """Anybody's: it may serve a host that an APIRule claims."""
 
     type = ("networking.istio.io", "VirtualService")
-    spec: Annotated[VirtualServiceSpec, _mapping] = VirtualServiceSpec()
+    spec: Annotated[VirtualServiceSpec, MAPPING] = VirtualServiceSpec()
 
 
-class Provider(_Part):
+class Provider(Part):
     """Of the mesh, for whatever it may be."""
 
     model_config = ConfigDict(extra="allow")
@@ -123,24 +125,24 @@ class Provider(_Part):
         return set(self.model_extra or ())
 
 
-class _MeshConfig(_Part):
-    extension_providers: Annotated[Many[Provider], _list] = ()
+class _MeshConfig(Part):
+    extension_providers: Annotated[Many[Provider], LIST] = ()
 
 
-class _MeshData(_Part):
-    mesh: Annotated[_MeshConfig, BeforeValidator(_loaded)] = _MeshConfig()
+class _MeshData(Part):
+    mesh: Annotated[_MeshConfig, BeforeValidator(loaded_mesh)] = _MeshConfig()
 
 
 class Mesh(Object):
     """istiod's own configuration."""
 
     type = ("v1", "ConfigMap")
-    data: Annotated[_MeshData, _mapping] = _MeshData()
+    data: Annotated[_MeshData, MAPPING] = _MeshData()
 
 
 def is_mesh(document: Document) -> bool:
     """Other ConfigMaps are others'."""
-    return _title(document) == "ConfigMap istio-system/istio"
+    return title(document) == "ConfigMap istio-system/istio"
 
 
 def read(model: type[Found], among: Iterable[Document], problems: list[Problem]) -> Iterator[Found]:
@@ -150,14 +152,15 @@ def read(model: type[Found], among: Iterable[Document], problems: list[Problem])
             try:
                 yield model.model_validate(document)
             except ValidationError as error:
-                problems += wording.problems(error, prefix=f"{_title(document)}: ")
+                problems += wording.problems(error, prefix=f"{title(document)}: ")
 
 
 def _type(document: Document) -> tuple[str, object]:
     return str(document.get("apiVersion")).split("/")[0], document.get("kind")
 
 
-def _title(document: Document) -> str:
+def title(document: Document) -> str:
+    """`Kind namespace/name`."""
     metadata = document.get("metadata")
     named = metadata if isinstance(metadata, Mapping) else {}
     return f"{document.get('kind')} {named.get('namespace', 'default')}/{named.get('name', '?')}"

@@ -1,0 +1,37 @@
+"""What a cluster holds of a few kinds, read once: for verbs that look and go.
+
+Nothing is written, and nothing is followed.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from authz.controller.api import Api, Refused, Unreachable
+from authz.controller.kinds import MESH, SERVICES, Document, Kind
+from authz.controller.kubeconfig import Access
+
+# Everybody's policies, and what changes the filters that come of them.
+_POLICIES = Kind("security.istio.io/v1", "AuthorizationPolicy", "authorizationpolicies")
+_FILTERS = Kind("networking.istio.io/v1alpha3", "EnvoyFilter", "envoyfilters", namespace="istio-system")
+OF_THE_MESH = (MESH, SERVICES, _POLICIES, _FILTERS)
+
+
+async def read(access: Access, kinds: Iterable[Kind]) -> tuple[list[Document], list[str]]:
+    """All objects, and what could not be read, with the reason."""
+    api, found, problems = Api(access), list[Document](), list[str]()
+    try:
+        for kind in kinds:
+            try:
+                answer = await api.list(kind, {"fieldSelector": kind.fields} if kind.fields else {})
+            except (Refused, Unreachable) as error:
+                problems.append(f"{kind.plural} can not be read: {error}")
+            else:
+                found += [_whole(item, kind) for item in answer["items"]]
+    finally:
+        await api.close()
+    return found, problems
+
+
+def _whole(item: dict[str, Any], kind: Kind) -> Document:
+    """A list does not repeat what its items are."""
+    return {"apiVersion": kind.api_version, "kind": kind.name} | item
