@@ -7,15 +7,21 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 HYPHENS_MAX = 4  # every spelling with `_` is removed from requests: 2 to the power of this
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_duration = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)").fullmatch
-_header_name = re.compile(r"[a-z0-9!#$%&'*+.^`|~-]+").fullmatch  # RFC 9110 5.6.2 without the underscore
-_address = re.compile(r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}").fullmatch
+# Those that stand in schemas as well are in the syntax that Python, RE2 and ECMA 262 share.
+_DURATION = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)"
+_HEADER_NAME = r"[a-z0-9!#$%&'*+.^`|~-]+"  # RFC 9110 5.6.2 without the underscore
+_ADDRESS = r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}"
+_PRINCIPAL = r"[^/]+/ns/[^/]+/sa/[^/]+"
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_duration = re.compile(_DURATION).fullmatch
+_header_name = re.compile(_HEADER_NAME).fullmatch
+_address = re.compile(_ADDRESS).fullmatch
 # Names that Envoy refuses to set, or that would change the request itself.
 _FORBIDDEN_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "cookie", "authorization"}
@@ -44,6 +50,8 @@ class Section(BaseModel):
 
 class OneOf(Section):
     """A choice: exactly one of its settings is there."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     def model_post_init(self, _: object) -> None:
         """None or two are a mistake."""
@@ -85,13 +93,13 @@ def _is_header(name: str) -> str:
 
 
 def _is_principal(value: str) -> str:
-    if not re.fullmatch(r"[^/]+/ns/[^/]+/sa/[^/]+", value):
+    if not re.fullmatch(_PRINCIPAL, value):
         raise ValueError("a principal is TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT")
     return value
 
 
 def _is_label(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", value):
+    if not re.fullmatch(_LABEL, value):
         raise ValueError("a name has lower-case letters, digits and inner hyphens, 63 at most")
     return value
 
@@ -135,11 +143,15 @@ def _is_member(value: str) -> str:
     return value
 
 
-Duration = Annotated[float, BeforeValidator(_seconds)]
-Address = Annotated[str, BeforeValidator(str), AfterValidator(_is_address)]
-Name = Annotated[str, AfterValidator(_is_label)]
-Principal = Annotated[str, AfterValidator(_is_principal)]
-HeaderName = Annotated[str, AfterValidator(_is_header)]
+def _schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), _schema(_DURATION)]
+Address = Annotated[str, BeforeValidator(str), AfterValidator(_is_address), _schema(_ADDRESS)]
+Name = Annotated[str, AfterValidator(_is_label), _schema(_LABEL)]
+Principal = Annotated[str, AfterValidator(_is_principal), _schema(_PRINCIPAL)]
+HeaderName = Annotated[str, AfterValidator(_is_header), _schema(_HEADER_NAME)]
 Url = Annotated[str, AfterValidator(_is_url)]
 CookieName = Annotated[str, AfterValidator(_is_cookie_name)]
 PathPrefix = Annotated[str, AfterValidator(_is_path_prefix)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from authz import example, writing
 from authz.core.reason import Reason
 from authz.istio import crd
-from scripts import reference
+from scripts import chart, reference
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,9 +32,12 @@ def generated() -> Mapping[Path, str]:
     rows = "".join(
         f"| `{reason.name}` | {reason.status} | {reason.error} | {reason.text} |\n" for reason in Reason
     )
+    definition = _CRD + writing.write([crd.build()])
     return {
+        chart.CHART / "crds" / "apirules.yaml": definition,
+        chart.CHART / "values.schema.json": chart.schema(),
         ROOT / "config" / "authz.yaml": example.render(),
-        ROOT / "config" / "crd" / "apirules.yaml": _CRD + writing.write([crd.build()]),
+        ROOT / "config" / "crd" / "apirules.yaml": definition,
         ROOT / "docs" / "apirule.md": reference.render(),
         ROOT / "docs" / "reasons.md": _REASONS + rows,
     }

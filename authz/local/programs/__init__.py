@@ -8,7 +8,7 @@ from pathlib import Path
 from authz.local.failure import CannotRun
 from authz.local.programs import cache, debian, go, keycloak
 
-__all__ = ["CannotRun", "cache", "get", "istio_crds"]
+__all__ = ["CannotRun", "cache", "get", "istio_crds", "prometheus_crds"]
 
 
 def get(name: str) -> Path:
@@ -26,3 +26,9 @@ def get(name: str) -> Path:
 def istio_crds() -> Path:
     """The file with all of Istio's CustomResourceDefinitions. Raises CannotRun."""
     return go.file("istio.io/api", "v1.30.3", "kubernetes/customresourcedefinitions.gen.yaml")
+
+
+def prometheus_crds() -> Path:
+    """The folder with the CustomResourceDefinitions of Prometheus' operator. Raises CannotRun."""
+    module = "github.com/prometheus-operator/prometheus-operator"
+    return go.folder(module, "v0.82.2", "example/prometheus-operator-crd")

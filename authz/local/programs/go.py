@@ -5,6 +5,7 @@
 
 import json
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -84,6 +85,18 @@ def file(module: str, version: str, path: str) -> Path:
 
     name = f"{module.replace('/', '-')}-{version}"
     return cache.entry(name, f"fetching {module} {version}, once", copy) / Path(path).name
+
+
+def folder(module: str, version: str, path: str) -> Path:
+    """A folder of a module. Raises CannotRun."""
+
+    def copy(draft: Path) -> None:
+        shutil.copytree(Path(_downloaded(module, version)["Dir"]) / path, draft, dirs_exist_ok=True)
+        for each in (draft, *draft.rglob("*")):
+            each.chmod(each.stat().st_mode | stat.S_IWUSR)  # modules are kept to be read only
+
+    name = f"{module.replace('/', '-')}-{version}"
+    return cache.entry(name, f"fetching {module} {version}, once", copy)
 
 
 def _build(wanted: Program, built: Path) -> None:

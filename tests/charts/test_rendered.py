@@ -1,0 +1,191 @@
+"""What the chart renders: secure whatever the values are, and in step with the programs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from authz import __version__, config
+from authz.server import replica
+from authz.server.h2.limits import LIMITS
+from tests.charts import helm
+from tests.charts.helm import CHART, COMBINATIONS, LOGIN, ROOT, Refused, one, rendered
+
+pytestmark = pytest.mark.slow
+
+ROLES = ROOT / "config" / "rbac"
+WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+NEED_THE_API = {"authz", "authz-controller"}
+
+
+def pods(documents):
+    for document in documents:
+        if document["kind"] in WORKLOADS:
+            yield document["metadata"]["name"], document["spec"]["template"]
+
+
+@pytest.mark.parametrize("values", COMBINATIONS.values(), ids=COMBINATIONS)
+def test_helm_finds_nothing_to_complain_of(values):
+    helm.run("lint", "--strict", CHART, values=values)
+
+
+def test_every_pod_is_restricted(documents):
+    for name, pod in pods(documents):
+        spec = pod["spec"]
+        assert spec["securityContext"]["runAsNonRoot"], name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["enableServiceLinks"] is False
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert "memory" in container["resources"]["limits"]
+            assert "readinessProbe" in container
+
+
+def test_only_who_asks_the_api_server_has_a_token_for_it(documents):
+    mounted = {name for name, pod in pods(documents) if pod["spec"]["automountServiceAccountToken"]}
+    settings = yaml.safe_load(one(documents, "ConfigMap", "authz")["data"]["authz.yaml"])
+    follows = "kubernetes" in settings["policy"]
+    there = {name for name, _ in pods(documents)}
+    assert mounted == {name for name in NEED_THE_API & there if follows or name != "authz"}
+    for account in (each for each in documents if each["kind"] == "ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+
+
+def test_no_secret_is_on_a_command_line_or_in_the_environment(documents):
+    secrets = [value for each in documents if each["kind"] == "Secret" for value in each["data"].values()]
+    for _, pod in pods(documents):
+        assert not [secret for secret in secrets if secret in yaml.safe_dump(pod)]
+
+
+def test_every_selector_finds_its_pods(documents):
+    """And nobody else's: Services, policies and budgets name a part."""
+    labels = [pod["metadata"]["labels"] for _, pod in pods(documents)]
+    for document in documents:
+        spec = document.get("spec", {})
+        found = spec.get("podSelector") or spec.get("selector") or {}
+        selector = found.get("matchLabels", found)
+        if not isinstance(selector, dict) or document["kind"] == "ServiceMonitor":
+            continue
+        count = sum(selector.items() <= each.items() for each in labels)
+        assert not selector or count == (2 if document["metadata"]["name"] == "authz-metrics" else 1)
+
+
+def test_ports_that_are_named_are_there(documents):
+    named = {
+        port["name"]
+        for _, pod in pods(documents)
+        for c in pod["spec"]["containers"]
+        for port in c.get("ports", ())
+    }
+    for document in documents:
+        if document["kind"] == "Service":
+            assert {port["targetPort"] for port in document["spec"]["ports"]} <= named
+        if document["kind"] == "NetworkPolicy":
+            rules = document["spec"].get("ingress", ())
+            assert {port["port"] for rule in rules for port in rule["ports"]} <= named
+
+
+def test_the_configuration_is_one_that_the_programs_read(documents):
+    settings = config.parse(one(documents, "ConfigMap", "authz")["data"]["authz.yaml"])
+    assert settings.controller.lease_namespace == helm.NAMESPACE
+    assert settings.policy.kubernetes or settings.policy.files
+
+
+@pytest.mark.parametrize("file", sorted(ROLES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_roles_are_those_of_the_repository(file, all_rendered):
+    """tests/controller/test_rbac.py tries them: all that is needed works, and nothing else."""
+    made = all_rendered["default"]
+    for wanted in yaml.safe_load_all(file.read_text()):
+        matching = [each for each in made if _bare(each) == wanted]
+        assert len(matching) == 1, wanted
+    kinds = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
+    files = [each for path in ROLES.glob("*.yaml") for each in yaml.safe_load_all(path.read_text())]
+    assert sum(each["kind"] in kinds for each in made) == sum(each["kind"] in kinds for each in files)
+
+
+def _bare(document):
+    metadata = {key: value for key, value in document["metadata"].items() if key != "labels"}
+    rest = {key: value for key, value in document.items() if key != "automountServiceAccountToken"}
+    return rest | {"metadata": metadata}
+
+
+def test_another_release_has_names_of_its_own():
+    made = rendered({"oauth2Proxy": LOGIN}, release="edge", namespace="guards")
+    names = {each["metadata"]["name"] for each in made}
+    assert names == {"edge-authz", "edge-authz-controller", "edge-authz-oauth2-proxy"}
+    text = yaml.safe_dump_all(made)
+    assert "authz-system" not in text
+    lease = one(made, "ConfigMap", "edge-authz")["data"]["authz.yaml"]
+    assert yaml.safe_load(lease)["controller"]["leaseNamespace"] == "guards"
+
+
+def settled(values):
+    template = one(rendered(values), "Deployment", "authz")["spec"]["template"]
+    return template["metadata"]["annotations"]["checksum/settings-that-take-a-restart"]
+
+
+CHANGES = {
+    "listen": {"listen": {"maxConnectionAge": "5m"}},
+    "workers": {"workers": 2},
+    "transport": {"transport": "grpcio"},
+    "sources": {"sources": {"timeout": "1s"}},
+    "identity_tokens": {"identityTokens": {"ttl": "1m"}},
+}
+
+
+def test_settings_that_take_a_restart_start_pods_anew_and_no_others():
+    assert CHANGES.keys() == set(replica._FIXED)
+    before = settled({})
+    for name, change in CHANGES.items():
+        assert settled({"config": change}) != before, name
+    assert settled({"config": {"log": {"decisions": "all"}}}) == before, "it is reloaded"
+
+
+def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
+    spec = one(all_rendered["default"], "Deployment", "authz")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    waits_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert spec["terminationGracePeriodSeconds"] > waits_s + LIMITS.drain_s + LIMITS.linger_s
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"config": {"sources": {"ttl": 5}}}, "/config/sources/ttl"),
+        ({"config": {"sources": {"ttl": "5 minutes"}}}, "/config/sources/ttl"),
+        ({"config": {"istio": {"provder": "a"}}}, "provder"),
+        ({"config": {"authorizers": [{"name": "a", "accept": []}]}}, "/config/authorizers/0/accept"),
+        ({"config": {"authorizers": [{"name": "a", "accept": [{}]}]}}, "/config/authorizers/0/accept/0"),
+        ({"replicas": 3}, "replicas"),
+        ({"authorizer": {"replicas": 0}}, "/authorizer/replicas"),
+        ({"oauth2Proxy": {"provider": "keycloak"}}, "/oauth2Proxy/provider"),
+        ({"oauth2Proxy": {"enabled": True, "clientId": "x"}}, "oauth2Proxy.issuer is needed"),
+        ({"oauth2Proxy": LOGIN | {"clientSecret": {"name": ""}}}, "oauth2Proxy.clientSecret.name is needed"),
+        ({"metrics": {"serviceMonitor": {"enabled": True}}}, "takes metrics.enabled"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_is_rendered(values, said):
+    with pytest.raises(Refused) as refused:
+        rendered(values)
+    assert said in str(refused.value)
+
+
+def test_every_setting_of_the_example_is_one_of_the_charts():
+    example = yaml.safe_load((ROOT / "config" / "authz.yaml").read_text())
+    rendered({"config": example})
+
+
+def test_the_chart_runs_the_version_that_it_is_kept_with():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == __version__
+    spec = one(rendered({}), "Deployment", "authz")["spec"]["template"]["spec"]
+    assert spec["containers"][0]["image"] == f"authz:{__version__}"
+
+
+def test_the_chart_has_no_crd_that_helm_would_not_install():
+    assert [path.name for path in Path(CHART / "crds").iterdir()] == ["apirules.yaml"]
