@@ -1,0 +1,128 @@
+"""Old rules that stand together become one APIRule: in order, with what they share said once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from authz.istio import apirule
+from authz.istio.problem import Invalid
+from authz.migrate import authorizers, order
+from authz.migrate.grouping import Group
+from authz.migrate.made import Made, Rule
+from authz.migrate.report import Ledger
+
+Document = dict[str, Any]
+
+TIMEOUT_S = 180  # what an APIRule says where it says nothing, then and now
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An APIRule, and of each of its rules the old one that it comes from."""
+
+    document: Document
+    rules: tuple[Rule, ...]
+
+
+def by_authorizer(made: Iterable[Made]) -> frozenset[str]:
+    """The workloads where our authorizer checks all tokens.
+
+    Where a workload has a RequestAuthentication, the mesh refuses a token that it does not know on any path.
+    Where callers show something else, or nothing, that would refuse who passed before.
+    """
+    found: dict[str, list[Made]] = {}
+    for one in made:
+        found.setdefault(one.workload, []).append(one)
+    return frozenset(workload for workload, rules in found.items() if _needs_authorizer(rules))
+
+
+def is_ours(made: Made, ours: frozenset[str]) -> bool:
+    """True if an authorizer of ours decides the rule."""
+    return bool(made.ways) and not (made.fits_mesh and _stays_in_mesh(made, ours))
+
+
+def build(group: Group, ours: frozenset[str]) -> Built | None:
+    """None where a person has to decide first."""
+    ledger = group.ledger
+    rules = [rule for made in group.made for rule in Rule.of(made)]
+    _tell_shut(rules, ledger)
+    arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], ledger)
+    if group.is_open or not arranged:
+        return None
+    document = _document(group, arranged, ours)
+    try:
+        parsed = apirule.parse(document)
+    except Invalid as invalid:
+        for problem in invalid.problems:
+            question = f"The new rule would not be valid: {problem}. What shall stand there?"
+            ledger.ask("spec", question, "edit the old rule")
+        return None
+    if parsed.spec.rejects_ambiguous:
+        message = (
+            "Paths that two programs read differently (//, ;, %2F and the like) get 400, for this host mixes "
+            "kinds of access or services. spec.ambiguousPaths: Allow lets them pass."
+        )
+        ledger.narrowed("spec", "ambiguous-paths", message, witness=f"{arranged[0].methods[0]} /a//b")
+    return Built(document, tuple(arranged))
+
+
+def _needs_authorizer(rules: list[Made]) -> bool:
+    if any(one.ways and not one.fits_mesh for one in rules):
+        return True
+    return any(one.is_public for one in rules) and any(one.ways and not one.by_mesh for one in rules)
+
+
+def _stays_in_mesh(made: Made, ours: frozenset[str]) -> bool:
+    return made.workload not in ours or not all(way.accept for way in made.ways)
+
+
+def _tell_shut(rules: list[Rule], ledger: Ledger) -> None:
+    """What nobody may use has no rule; unless another would let its requests pass."""
+    for shut in (rule for rule in rules if rule.made.is_shut):
+        for other in rules:
+            if not other.made.is_shut and order.meets(shut, other):
+                ledger.index = shut.made.old.index
+                question = (
+                    f"Nobody may use {shut.template}, but {order.field(other)} would let its requests pass. "
+                    "Who may?"
+                )
+                ledger.ask(order.field(shut), question, "take the path out of the other rule", code="shut")
+    ledger.index = None
+
+
+def _document(group: Group, rules: list[Rule], ours: frozenset[str]) -> Document:
+    services = [rule.made.service for rule in rules]
+    times = [rule.made.old.timeout_s or TIMEOUT_S for rule in rules]
+    service = services[0] if all(one == services[0] for one in services) else None
+    timeout = times[0] if len(set(times)) == 1 else None
+    spec: Document = {"hosts": [group.host], "gateway": group.gateway}
+    spec |= {"service": dict(service)} if service else {}
+    spec |= {"timeout": timeout} if timeout not in (None, TIMEOUT_S) else {}
+    spec |= {"corsPolicy": dict(group.cors)} if group.cors else {}
+    spec["rules"] = [
+        _rule(rule, ours) | _own(rule, is_one_service=service is not None, is_one_time=timeout is not None)
+        for rule in rules
+    ]
+    metadata = {"name": group.name, "namespace": group.namespace} | dict(group.metadata)
+    return {"apiVersion": "gateway.kyma-project.io/v2", "kind": "APIRule", "metadata": metadata, "spec": spec}
+
+
+def _rule(rule: Rule, ours: frozenset[str]) -> Document:
+    made: Document = {"path": rule.template, "methods": list(rule.methods)}
+    if rule.made.is_public:
+        return made | {"noAuth": True}
+    if is_ours(rule.made, ours):
+        return made | {"extAuth": {"authorizers": [authorizers.entry(rule.made)["name"]]}}
+    return made | {"jwt": dict(rule.made.ways[0].mesh)}
+
+
+def _own(rule: Rule, *, is_one_service: bool, is_one_time: bool) -> Document:
+    added, made = rule.made.added, Document()
+    if not is_one_service:
+        made["service"] = dict(rule.made.service)
+    if not is_one_time:
+        made["timeout"] = rule.made.old.timeout_s or TIMEOUT_S
+    request = {"headers": dict(added.headers), "cookies": dict(added.cookies)}
+    if any(request.values()):
+        made["request"] = {name: values for name, values in request.items() if values}
+    return made

@@ -1,0 +1,24 @@
+"""What a person decides about a conversion: every answer that the report asks for has its place here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """`accepted` are codes like `widened:paths`; `issuers` name who issues the tokens of an old URL.
+
+    `gateway` and `namespace` are for rules that name none, `hosts` for those of which the host is a
+    pattern. `session` is the address of oauth2-proxy, for rules that sign people in.
+    """
+
+    accepted: frozenset[str] = frozenset()
+    issuers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    gateway: str = ""
+    namespace: str = ""
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    session: str = ""
+    all_methods: bool = False

@@ -1,0 +1,87 @@
+"""The converter's line: old rules and a person's choices become APIRules, authorizers and a report.
+
+Read this file and you have read it. What waits for a decision is not written, and the report says so.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from authz.migrate import assembly, authorizers, grouping, judging, silence
+from authz.migrate.access import Secret
+from authz.migrate.assembly import Built
+from authz.migrate.choices import Choices
+from authz.migrate.old import Old, Origin, World
+from authz.migrate.report import Finding, Ledger
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+NO_CHOICES = Choices()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An old rule and where it went: an APIRule `namespace/name` and its rules by number, or nowhere."""
+
+    old: Old
+    apirule: str = ""
+    indices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """All that was made. `config` is what our configuration needs for it, `open` names what waits."""
+
+    apirules: tuple[Document, ...]
+    config: Document
+    secrets: tuple[Secret, ...]
+    findings: tuple[Finding, ...]
+    pairs: tuple[Pair, ...]
+    open: tuple[str, ...] = ()
+
+
+def convert(
+    world: World, choices: Choices = NO_CHOICES, progress: Callable[[int], None] = lambda _: None
+) -> Conversion:
+    """Everything that was read. `progress` is told how many objects are done."""
+    judged = [judging.judge(one, world, choices) for one in _counted(world.objects, progress)]
+    ours = assembly.by_authorizer(made for one in judged for made in one.made)
+    groups = grouping.groups(judged, choices)
+    built = [(group, assembly.build(group, ours)) for group in groups]
+    for one in judged:
+        silence.speak(one)
+    kept = [one for group, one in built if one and not group.is_open]
+    made = [rule.made for one in kept for rule in one.rules]
+    guarded = [one for one in made if assembly.is_ours(one, ours)]
+    overall = Ledger(Origin("", "access rule", "all together"), choices.accepted)
+    return Conversion(
+        apirules=tuple(one.document for one in kept),
+        config=authorizers.configuration(map(authorizers.entry, guarded), guarded, overall),
+        secrets=authorizers.secrets(guarded),
+        findings=(*(row for one in judged for row in one.ledger.findings), *overall.findings),
+        pairs=tuple(_pairs(world, kept)),
+        open=tuple(str(one.object.origin) for one in judged if one.ledger.is_open),
+    )
+
+
+def _pairs(world: World, kept: Iterable[Built]) -> Iterator[Pair]:
+    """A rule with several hosts went to several APIRules, and one with none to nowhere."""
+    went: dict[tuple[Origin, int], list[tuple[str, int]]] = {}
+    for one in kept:
+        metadata = one.document["metadata"]
+        for index, rule in enumerate(one.rules):
+            key = f"{metadata['namespace']}/{metadata['name']}"
+            went.setdefault((rule.made.old.origin, rule.made.old.index), []).append((key, index))
+    for old in world.rules:
+        found = went.get((old.origin, old.index), [])
+        for key in dict.fromkeys(key for key, _ in found):
+            yield Pair(old, key, tuple(index for other, index in found if other == key))
+        if not found:
+            yield Pair(old)
+
+
+def _counted(many: Iterable[T], progress: Callable[[int], None]) -> Iterator[T]:
+    for done, one in enumerate(many, 1):
+        yield one
+        progress(done)

@@ -1,0 +1,147 @@
+"""Each old rule by itself: its path, who may use it, what is added to requests, where they go."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from authz.migrate import errors, fields, handlers, mutators, paths
+from authz.migrate.access import Access, Case, Nobody, Public, Way
+from authz.migrate.choices import Choices
+from authz.migrate.defaults import KYMA, NONE
+from authz.migrate.made import Made
+from authz.migrate.old import Handler, Object, Old, Settings, World
+from authz.migrate.report import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A document, its rows, and those of its rules that could be made."""
+
+    object: Object
+    ledger: Ledger
+    made: tuple[Made, ...]
+
+
+def judge(one: Object, world: World, choices: Choices) -> Judged:
+    """Without a configuration, APIRules are taken to be of Kyma."""
+    ledger = Ledger(one.origin, choices.accepted)
+    settings = world.settings or (KYMA if one.origin.kind == "APIRule" else NONE)
+    made = [_rule(old, settings, choices, ledger) for old in one.rules]
+    ledger.index = None
+    if not one.rules:
+        ledger.ask(
+            "spec.rules",
+            "There is no rule, so nothing passes. Is the object still of use?",
+            "delete it, or add rules",
+        )
+    return Judged(one, ledger, tuple(rule for rule in made if rule))
+
+
+def _rule(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> Made | None:
+    ledger.index = old.index
+    templates = paths.templates(old, ledger)
+    methods = fields.methods(old, choices, ledger)
+    access = _access(old, settings, choices, ledger)
+    cases = [Case(one, "mutators", settings, choices, ledger, access, old.by_mesh) for one in old.mutators]
+    added = mutators.convert(cases)
+    errors.convert([Case(one, "errors", settings, choices, ledger) for one in old.errors], access)
+    namespace = old.origin.namespace or choices.namespace
+    service = fields.service(old.upstream, ledger, namespace)
+    if not templates or not methods or not access or service is None:
+        return None
+    where = str(service.get("namespace") or namespace)
+    return Made(old, templates, methods, access, added, service, f"{where}/{service['name']}")
+
+
+def _access(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> tuple[Access, ...]:
+    """Nothing where a person has to decide."""
+    if not old.authenticators:
+        at = f"{old.at}.accessStrategies" if old.origin.kind == "APIRule" else f"{old.at}.authenticators"
+        ledger.ask(at.removeprefix("."), "Who may use this rule? No handler is named.", "add one to the rule")
+        return ()
+    found: list[Access] = []
+    for handler in old.authenticators:
+        case = Case(handler, "authenticators", settings, choices, ledger)
+        if _is_off(case):
+            return ()
+        made = handlers.convert(case)
+        if not made:
+            return ()
+        found += _reached(made, found, case)
+    if _is_denied(old.authorizer, settings, choices, ledger):
+        return (Nobody(),)
+    return _consistent(found, old, ledger)
+
+
+def _is_off(case: Case) -> bool:
+    """A handler that Oathkeeper's own configuration leaves off: its rules answer 500."""
+    handlers_: Mapping[str, Mapping[str, object]] = getattr(case.settings, case.section)
+    written = handlers_.get(case.handler.name, {})
+    if not case.settings.written or written.get("enabled") or case.handler.name in ("allow", "no_auth"):
+        return False
+    question = (
+        f"{case.handler.name} is off in {case.settings.file}: Oathkeeper answered 500. Who may use this rule?"
+    )
+    case.ledger.ask(
+        case.at(), question, "turn it on there, or take it out of the rule", old=case.handler.name
+    )
+    return True
+
+
+def _reached(made: Iterable[Access], before: list[Access], case: Case) -> list[Access]:
+    """Oathkeeper asks the first that finds a credential of its kind; those behind it never see one."""
+    found: list[Access] = []
+    for access in made:
+        hidden = isinstance(access, Way) and any(
+            isinstance(one, Way) and _hides(one, access) for one in before
+        )
+        if hidden:
+            message = "Never asked: another handler before it takes every token there."
+            case.ledger.kept(case.at(), message, old=case.handler.name, new="left out", code="never-reached")
+        else:
+            found.append(access)
+    return found
+
+
+def _hides(one: Way, other: Way) -> bool:
+    """An introspection takes all tokens of its place, a jwt all that look like one."""
+    places = [(kind, said.get("tokenFrom")) for entry in one.accept for kind, said in entry.items()]
+    wanted = [(kind, said.get("tokenFrom")) for entry in other.accept for kind, said in entry.items()]
+    return any(
+        where == place and ((kind == "introspection" and sought != "session") or kind == sought)
+        for kind, place in places
+        for sought, where in wanted
+    )
+
+
+def _is_denied(authorizer: Handler, settings: Settings, choices: Choices, ledger: Ledger) -> bool:
+    """True for `deny`; what else decides besides Oathkeeper is a question."""
+    case = Case(authorizer, "authorizers", settings, choices, ledger)
+    match authorizer.name:
+        case "allow" | "":
+            ledger.kept(authorizer.at, "Who is known may pass.", old="allow")
+        case "deny":
+            ledger.kept(authorizer.at, "No rule, so that nobody may pass.", old="deny")
+            return True
+        case name:
+            where = case.get("remote") or case.get("base_url") or ""
+            question = f"Who decides in place of {name} at {where}? The authorizer asks no such service."
+            answer = (
+                "make it an extension provider of the mesh, name it in extAuth, set authorizer: allow here"
+            )
+            ledger.ask(authorizer.at, question, answer, old=name, code="authorizer")
+    return False
+
+
+def _consistent(found: list[Access], old: Old, ledger: Ledger) -> tuple[Access, ...]:
+    """Credentials beside `noop`: whoever had none passed too."""
+    if any(isinstance(one, Way) for one in found) and not all(isinstance(one, Way) for one in found):
+        if any(isinstance(one, Public) for one in found):
+            question = (
+                "May callers without a credential pass? They did; nothing here checks only who has one."
+            )
+            answer = "take noop or anonymous out of the rule, or the other handlers"
+            at = old.authenticators[-1].at
+            ledger.ask(at, question, answer, old=", ".join(old.handlers), code="optional")
+            return ()
+        return tuple(one for one in found if isinstance(one, Way))
+    return tuple(dict.fromkeys(found)) if all(not isinstance(one, Way) for one in found) else tuple(found)

@@ -1,0 +1,33 @@
+"""An old rule's path as templates, with what is lost or gained told by a path that shows it."""
+
+from typing import Any
+
+from authz.migrate import patterns
+from authz.migrate.old import Old
+from authz.migrate.report import Ledger
+
+
+def templates(old: Old, ledger: Ledger) -> tuple[str, ...]:
+    """Nothing where a person has to say more."""
+    at = field(old)
+    found = patterns.convert(old.path.text, old.path.strategy)
+    if not found.templates:
+        question = f"Which paths are these? {old.path.text} can not be said with {{*}} and {{**}}."
+        ledger.ask(at, question, f"edit {at}: one rule for each path", old=old.path.text, code="paths")
+        return ()
+    shown: dict[str, Any] = {"old": old.path.text, "new": found.templates}
+    method = old.methods[0] if old.methods else "GET"
+    if found.extra is not None:
+        message = f"The new paths take {found.extra} too, which the old one did not."
+        ledger.widened(at, "paths", message, witness=f"{method} {found.extra}", **shown)
+    if found.missing is not None:
+        message = f"{found.missing} matched the old path, and none of the new."
+        ledger.narrowed(at, "paths", message, witness=f"{method} {found.missing}", **shown)
+    if found.extra is None and found.missing is None:
+        ledger.kept(at, "The same paths.", **shown)
+    return found.templates
+
+
+def field(old: Old) -> str:
+    """Where it is written."""
+    return f"{old.at}.path" if old.origin.kind == "APIRule" else f"{old.at + '.' if old.at else ''}match.url"
