@@ -146,7 +146,7 @@ def origin_of(file: str, kind: Any, body: Mapping[str, Any]) -> Origin:
     metadata = mapping(body.get("metadata"))
     name, namespace = metadata.get("name"), metadata.get("namespace") or "default"
     if not isinstance(name, str) or not name or not isinstance(namespace, str):
-        raise Bad(f"a {body.get('kind')} without a name")
+        raise Bad(f"{body.get('kind')} without a name")
     return Origin(file, kind, name, namespace)
 
 
