@@ -9,8 +9,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from authz.core.policy import ALGORITHMS
-from authz.values import CookieName, Duration, Member, OneOf, PathPrefix, ScopeToken, Section, Url
+from authz.core.policy import ALGORITHMS, AudienceMatch, ScopeStrategy
+from authz.values import (
+    CookieName,
+    Duration,
+    Member,
+    OneOf,
+    Parameter,
+    PathPrefix,
+    ScopeToken,
+    Section,
+    TokenHeader,
+    Url,
+)
 
 CALLS_MAX = 1_000  # sockets are shared by all sources of a replica
 
@@ -25,15 +36,34 @@ _FILES = {
 _Calls = Annotated[int, Field(ge=1, le=CALLS_MAX)]
 
 
+class TokenFrom(OneOf):
+    """Where the token is carried, if it is not `Authorization: Bearer`."""
+
+    header: TokenHeader | None = None
+    """A header that holds nothing else."""
+    param: Parameter | None = None
+    """A parameter of the query; what stands in URLs ends up in logs."""
+    cookie: CookieName | None = None
+    """A cookie; browsers send it whoever makes them ask, so the workload has to guard against forgery."""
+
+
 class Jwt(Section):
     """Accept access tokens that are JWTs signed by one issuer."""
 
     issuer: Annotated[str, Field(min_length=1, examples=["https://idp.example.com/realms/shop"])]
     """The `iss` of the tokens, to the letter."""
-    audiences: Annotated[tuple[str, ...], Field(min_length=1, examples=[["shop"]])]
+    audiences: Annotated[tuple[str, ...], Field(examples=[["shop"]])] = ()
     """The token's `aud` must name one of these."""
+    any_audience: bool = False
+    """Instead of audiences: accept tokens for anybody, so that every API of the issuer's can use yours."""
+    audience_match: AudienceMatch = "any"
+    """any, or all: how many of the audiences the token must name."""
     scopes: tuple[ScopeToken, ...] = ()
     """The token must have all of these in one of its claims `scp`, `scope` and `scopes`."""
+    scope_strategy: ScopeStrategy = "exact"
+    """exact, or as ORY has it: hierarchic (shop grants shop.read) or wildcard (so does shop.*)."""
+    token_from: TokenFrom | None = None
+    """Where the token is, if not in `Authorization: Bearer`: header, param or cookie, and its name."""
     jwks_uri: str = ""
     """Where the keys are; discovered from the issuer (OpenID Connect Discovery) if empty."""
     algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(sorted(ALGORITHMS))
@@ -44,7 +74,9 @@ class Jwt(Section):
     """any, or rfc9068: `typ: at+jwt` and all claims of that RFC are required, which few issuers send."""
 
     def model_post_init(self, _: object) -> None:
-        """Symmetric and unsigned tokens are never accepted (RFC 8725 3.1)."""
+        """Symmetric and unsigned tokens are never accepted (RFC 8725 3.1); an audience is said (3.9)."""
+        if bool(self.audiences) == self.any_audience:
+            raise ValueError("audiences or anyAudience: true is needed, and not both")
         if unknown := sorted(set(self.algorithms) - ALGORITHMS):
             raise ValueError(f"unknown algorithms {', '.join(unknown)}; choose from {sorted(ALGORITHMS)}")
 
@@ -70,8 +102,14 @@ class Introspection(Section):
     """The certificate, PEM, for tls_client_auth."""
     audiences: tuple[str, ...] = ()
     """The answer's `aud` must name one of these. Empty: any token that the issuer calls active for us."""
+    audience_match: AudienceMatch = "any"
+    """any, or all: how many of the audiences the answer must name."""
     scopes: tuple[ScopeToken, ...] = ()
     """The answer must name all of these; rules that ask for others take another authorizer."""
+    scope_strategy: ScopeStrategy = "exact"
+    """exact, hierarchic or wildcard, as for jwt."""
+    token_from: TokenFrom | None = None
+    """Where the token is, if not in `Authorization: Bearer`: header, param or cookie, and its name."""
     leeway: Duration = 60.0
     """Tolerance for clocks that differ."""
     ttl: Duration = 30.0

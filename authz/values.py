@@ -32,6 +32,7 @@ _FORBIDDEN_HEADERS = frozenset(
 
 _scope = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+").fullmatch  # RFC 6749 3.3: scope-token
 _cookie_name = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch  # RFC 6265bis 4.1.1: a token
+_parameter = re.compile(r"[A-Za-z0-9._~-]+").fullmatch  # what no browser encodes (RFC 3986 2.3)
 _url = re.compile(r"https?://[^/?#@\s\\]+(?:/[^?#\s\\]*)?").fullmatch
 _path_prefix = re.compile(r"(?:/[A-Za-z0-9._~-]+)+").fullmatch
 
@@ -130,6 +131,18 @@ def _is_path_prefix(value: str) -> str:
     return value
 
 
+def _is_parameter(value: str) -> str:
+    if not _parameter(value):
+        raise ValueError("a parameter's name has letters, digits and any of - . _ ~")
+    return value
+
+
+def _is_token_header(name: str) -> str:
+    if name == "authorization":
+        raise ValueError("Authorization is where tokens are looked for if nothing is said")
+    return _is_header(name)
+
+
 def _is_scope(value: str) -> str:
     if not _scope(value):
         raise ValueError("a scope is visible ASCII without spaces, double quotes and backslashes")
@@ -155,5 +168,7 @@ HeaderName = Annotated[str, AfterValidator(_is_header), _schema(_HEADER_NAME)]
 Url = Annotated[str, AfterValidator(_is_url)]
 CookieName = Annotated[str, AfterValidator(_is_cookie_name)]
 PathPrefix = Annotated[str, AfterValidator(_is_path_prefix)]
+Parameter = Annotated[str, AfterValidator(_is_parameter)]
+TokenHeader = Annotated[str, AfterValidator(_is_token_header)]
 ScopeToken = Annotated[str, AfterValidator(_is_scope)]
 Member = Annotated[str, AfterValidator(_is_member)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from authz import config
-from authz.core.policy import Client, Introspection, Jwt, Session
+from authz.core.policy import Client, Introspection, Jwt, Location, Session
 from authz.server.authorizers import authorizers_of
 
 AT = "authorizers[0].accept[0]"
@@ -67,6 +67,51 @@ def test_every_setting_arrives():
         Session("http://p", "__Host-s", "/auth/login", frozenset({"g"}), frozenset({"a@b"}), 1, 2),
         Jwt("j", audiences=frozenset({"a"}), profile="rfc9068"),
     )
+
+
+def test_a_token_may_be_elsewhere_for_several_audiences_and_by_other_scopes():
+    more = "audiences: [a, b], audienceMatch: all, scopes: [s], scopeStrategy: wildcard"
+    jwt, ask = accepted(
+        f"{{jwt: {{issuer: j, {more}, tokenFrom: {{cookie: t}}}}}}",
+        introspection(f"clientSecretFile: /s, {more}, tokenFrom: {{header: x-token}}"),
+    )
+    assert not isinstance(jwt, Session)
+    assert not isinstance(ask, Session)
+    assert (jwt.location, ask.location) == (Location("", "", cookie="t"), Location("x-token", ""))
+    for one in (jwt, ask):
+        assert (one.audience_match, one.scope_strategy) == ("all", "wildcard")
+
+
+def test_any_audience_has_to_be_said():
+    (jwt,) = accepted("{jwt: {issuer: j, anyAudience: true, tokenFrom: {param: t}}}")
+    assert jwt == Jwt("j", location=Location("", "", "t"))
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("issuer: j", ".jwt: audiences or anyAudience: true is needed, and not both"),
+        ("issuer: j, audiences: []", ".jwt: audiences or anyAudience: true is needed, and not both"),
+        (
+            "issuer: j, audiences: [a], anyAudience: true",
+            ".jwt: audiences or anyAudience: true is needed, and not both",
+        ),
+        (
+            "issuer: j, audiences: [a], tokenFrom: {header: x, cookie: y}",
+            ".jwt.tokenFrom: exactly one is expected of: header, param, cookie",
+        ),
+        (
+            "issuer: j, audiences: [a], tokenFrom: {header: authorization}",
+            ".jwt.tokenFrom.header: Authorization is where tokens are looked for if nothing is said",
+        ),
+        (
+            "issuer: j, audiences: [a], tokenFrom: {param: a=b}",
+            ".jwt.tokenFrom.param: a parameter's name has letters, digits and any of - . _ ~",
+        ),
+    ],
+)
+def test_where_a_token_is_and_for_whom_is_said_once(said, problem):
+    assert problems(f"{{jwt: {{{said}}}}}") == [AT + problem]
 
 
 def test_scopes_may_be_asked_for():

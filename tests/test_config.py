@@ -62,7 +62,10 @@ def test_a_duration_has_a_unit(text, expected):
         ("authorizers: [{name: a, accept: []}]", ["authorizers[0].accept: at least one is needed"]),
         (
             "authorizers: [{name: a, accept: [{jwt: {issuer: i}}]}]\nfoo: 1",
-            ["authorizers[0].accept[0].jwt.audiences: this setting is required", "foo: unknown setting"],
+            [
+                "authorizers[0].accept[0].jwt: audiences or anyAudience: true is needed, and not both",
+                "foo: unknown setting",
+            ],
         ),
         (
             "authorizers: [{name: a, accept: [{jwt: {issuer: i, audiences: [a], algorithms: [HS256]}}]}]",

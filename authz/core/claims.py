@@ -9,8 +9,9 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
+from authz.core import scopes as granted
 from authz.core.jwt import Jws
-from authz.core.policy import SCOPE_CLAIMS, Introspection, Jwt
+from authz.core.policy import SCOPE_CLAIMS, Introspection, Jwt, ScopeStrategy
 from authz.core.reason import Reason, Refused
 
 # RFC 8725 3.11 and 3.12: only what an issuer calls an access token, or leaves unnamed, is one.
@@ -37,9 +38,11 @@ class Claims:
     expires: float
     all: Mapping[str, Any] = field(repr=False)
 
-    def has_scopes(self, scopes: frozenset[str]) -> bool:
-        """True if all of them stand in one claim."""
-        return not scopes or any(scopes <= _scopes(self.all.get(name)) for name in SCOPE_CLAIMS)
+    def has_scopes(self, scopes: frozenset[str], strategy: ScopeStrategy = "exact") -> bool:
+        """True if one claim grants all of them."""
+        if not scopes:
+            return True
+        return any(granted.grant(_scopes(self.all.get(name)), scopes, strategy) for name in SCOPE_CLAIMS)
 
 
 def issuer(jws: Jws, accepted: tuple[Jwt, ...]) -> Jwt:
@@ -83,10 +86,16 @@ def check(claims: Claims, accept: Jwt | Introspection, now: float) -> None:
         raise Refused(Reason.TOKEN_EXPIRED)
     if now < claims.starts - accept.leeway_s:
         raise Refused(Reason.TOKEN_NOT_YET_VALID)
-    if accept.audiences and accept.audiences.isdisjoint(claims.audiences):
+    if accept.audiences and not _is_for(accept, claims.audiences):
         raise Refused(Reason.AUDIENCE_MISMATCH)
-    if accept.scopes and not claims.has_scopes(accept.scopes):
+    if accept.scopes and not claims.has_scopes(accept.scopes, accept.scope_strategy):
         raise Refused(Reason.SCOPE_MISSING, tuple(sorted(accept.scopes)))
+
+
+def _is_for(accept: Jwt | Introspection, audiences: frozenset[str]) -> bool:
+    if accept.audience_match == "all":
+        return accept.audiences <= audiences
+    return not accept.audiences.isdisjoint(audiences)
 
 
 def is_of_other_kind(claims: Mapping[str, Any]) -> bool:

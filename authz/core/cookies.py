@@ -1,4 +1,4 @@
-"""oauth2-proxy's cookies among those of a request: found for it, and kept from the workload.
+"""Cookies of a request: oauth2-proxy's, found for it and kept from the workload; one that carries a token.
 
 Envoy joins the `Cookie` lines of HTTP/1 by a comma, so that what follows one may be a cookie too. Who picks
 one of two cookies of a name may pick another than the next reader does: both are refused.
@@ -34,6 +34,16 @@ def session(header: str, name: str) -> str | None:
     return text or None
 
 
+def single(header: str, name: str) -> str | None:
+    """The value of the one cookie of this name. Raises Refused(CREDENTIAL_AMBIGUOUS)."""
+    if name not in header:
+        return None
+    found = _named(name)(header)
+    if len(found) > 1 or any(before == "," or "," in value for before, value in found):
+        raise Refused(Reason.CREDENTIAL_AMBIGUOUS)
+    return found[0][1].strip(" \t") if found else None
+
+
 def without(header: str, names: tuple[str, ...]) -> str:
     """The header without the cookies of these sessions and of their logins; empty if nothing is left."""
     return _others(names)("", header).strip("; \t")
@@ -44,6 +54,12 @@ def _own(name: str) -> Callable[[str], list[tuple[str, str, str]]]:
     """What stands before each, its name, its value. oauth2-proxy splits what is longer than 4 kB."""
     own = re.escape(name) + "(?:_[0-9]{1,2})?"
     return re.compile(rf"(\A|[;,])[ \t]*({own})[ \t]*(?=[=;,]|\Z)=?([^;]*)").findall
+
+
+@lru_cache(NAMES_MAX)
+def _named(name: str) -> Callable[[str], list[tuple[str, str]]]:
+    """What stands before each, and its value."""
+    return re.compile(rf"(\A|[;,])[ \t]*{re.escape(name)}[ \t]*(?=[=;,]|\Z)=?([^;]*)").findall
 
 
 @lru_cache(NAMES_MAX)

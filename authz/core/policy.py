@@ -33,16 +33,19 @@ IDENTITY_HEADERS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a token is carried: a header, behind `prefix` (with its space), or a query parameter."""
+    """Where a token is carried: a header, behind `prefix` (with its space), a query parameter or a cookie."""
 
     header: str = "authorization"
     prefix: str = "Bearer "
     param: str = ""
+    cookie: str = ""
 
 
 BEARER = Location()
 
 
+ScopeStrategy = Literal["exact", "hierarchic", "wildcard"]  # see `scopes`
+AudienceMatch = Literal["any", "all"]  # how many of the audiences a token must name
 Profile = Literal["any", "rfc9068"]  # which access tokens pass for one: see `claims`
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"]
 
@@ -59,6 +62,8 @@ class Jwt:
     location: Location = BEARER
     leeway_s: float = 60.0  # as much as Envoy gives by default
     profile: Profile = "any"
+    audience_match: AudienceMatch = "any"
+    scope_strategy: ScopeStrategy = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Introspection:
     ttl_s: float = 30.0
     negative_ttl_s: float = 5.0
     calls: int = 32
+    audience_match: AudienceMatch = "any"
+    scope_strategy: ScopeStrategy = "exact"
     source: str = field(init=False, compare=False, repr=False)  # who is asked and how
 
     def __post_init__(self) -> None:

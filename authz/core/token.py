@@ -73,12 +73,20 @@ def find(location: Location, request: Request) -> Token | None:
 
     Whether the text is one that a token can have is for those to say who parse it.
     """
-    text = _in_query(location.param, request.query) if location.param else _in_header(location, request)
+    text = _text(location, request)
     if text is None:
         return None
     if len(text) > TOKEN_MAX_LENGTH:
         raise Refused(Reason.TOKEN_TOO_LONG)
     return Token(text)
+
+
+def _text(location: Location, request: Request) -> str | None:
+    if location.param:
+        return _in_query(location.param, request.query)
+    if location.cookie:
+        return cookies.single(request.headers.get("cookie", ""), location.cookie)
+    return _in_header(location, request)
 
 
 def _in_header(location: Location, request: Request) -> str | None:

@@ -4,7 +4,17 @@ from typing import TypeVar
 
 from authz import accept, tokens
 from authz.config import Config
-from authz.core.policy import Accept, Authorizer, Client, IdentityToken, Introspection, Jwt, Session
+from authz.core.policy import (
+    BEARER,
+    Accept,
+    Authorizer,
+    Client,
+    IdentityToken,
+    Introspection,
+    Jwt,
+    Location,
+    Session,
+)
 
 T = TypeVar("T")
 
@@ -38,6 +48,12 @@ def _there(value: T | None) -> T:
     return value
 
 
+def _location(one: accept.TokenFrom | None) -> Location:
+    if one is None:
+        return BEARER
+    return Location(one.header or "", "", param=one.param or "", cookie=one.cookie or "")
+
+
 def _jwt(one: accept.Jwt) -> Jwt:
     return Jwt(
         issuer=one.issuer,
@@ -45,8 +61,11 @@ def _jwt(one: accept.Jwt) -> Jwt:
         audiences=frozenset(one.audiences),
         scopes=frozenset(one.scopes),
         algorithms=frozenset(one.algorithms),
+        location=_location(one.token_from),
         leeway_s=one.leeway,
         profile=one.profile,
+        audience_match=one.audience_match,
+        scope_strategy=one.scope_strategy,
     )
 
 
@@ -57,10 +76,13 @@ def _introspection(one: accept.Introspection) -> Introspection:
         endpoint=one.endpoint or "",
         audiences=frozenset(one.audiences),
         scopes=frozenset(one.scopes),
+        location=_location(one.token_from),
         leeway_s=one.leeway,
         ttl_s=one.ttl,
         negative_ttl_s=one.negative_ttl,
         calls=one.calls,
+        audience_match=one.audience_match,
+        scope_strategy=one.scope_strategy,
     )
 
 

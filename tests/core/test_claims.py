@@ -93,6 +93,29 @@ def test_an_issuers_tokens_may_have_to_have_scopes(claimed, asked, expected):
     assert judged(Jws("RS256", "", "JWT", idp.claims(**claimed)), accept) is expected
 
 
+@pytest.mark.parametrize(
+    ("claimed", "match", "expected"),
+    [
+        (["shop"], "any", None),
+        (["shop"], "all", Reason.AUDIENCE_MISMATCH),
+        (["cart", "shop", "more"], "all", None),
+        (["more"], "any", Reason.AUDIENCE_MISMATCH),
+    ],
+)
+def test_a_token_may_have_to_be_for_all_audiences(claimed, match, expected):
+    accept = Jwt(idp.ISSUER, audiences=frozenset({"shop", "cart"}), audience_match=match)
+    assert judged(Jws("RS256", "", "JWT", idp.claims(aud=claimed)), accept) is expected
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"), [("exact", Reason.SCOPE_MISSING), ("hierarchic", None), ("wildcard", None)]
+)
+def test_a_scope_may_grant_others(strategy, expected):
+    accept = Jwt(idp.ISSUER, scopes=frozenset({"shop.read"}), scope_strategy=strategy)
+    claimed = idp.claims(scp=["shop", "shop.*"])
+    assert judged(Jws("RS256", "", "JWT", claimed), accept) is expected
+
+
 def test_without_audiences_any_will_do():
     assert judged(Jws("RS256", "", "JWT", idp.claims(aud=None)), ANY_AUDIENCE) is None
 

@@ -50,6 +50,26 @@ def test_a_token_is_read_from_a_query_parameter_if_told_to(query, expected):
     assert found(PARAM, Request("GET", "h", "/", query)) == expected
 
 
+@pytest.mark.parametrize(
+    ("cookie", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("other=abc", None),
+        ("xtoken=abc; token_0=abc; other=token", None),
+        ("a=b; token=abc; c=d", "abc"),
+        ("token=", ""),
+        ("token=abc; token=abc", Reason.CREDENTIAL_AMBIGUOUS),
+        ("a=b,token=abc", Reason.CREDENTIAL_AMBIGUOUS),
+        ("token=abc,def", Reason.CREDENTIAL_AMBIGUOUS),
+        (f"token={LONG}", Reason.TOKEN_TOO_LONG),
+    ],
+)
+def test_a_token_is_read_from_a_cookie_if_told_to(cookie, expected):
+    headers = {} if cookie is None else {"cookie": cookie}
+    assert found(Location("", "", cookie="token"), Request("GET", "h", "/", headers=headers)) == expected
+
+
 def test_a_header_of_its_own_needs_no_scheme():
     assert found(HEADER, Request("GET", "h", "/", headers={"x-token": "abc"})) == "abc"
 
