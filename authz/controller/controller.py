@@ -4,6 +4,7 @@ It holds no rule of its own; whoever runs it gives it a way to the API server an
 """
 
 import asyncio
+import gc
 import os
 import socket
 import time
@@ -90,6 +91,8 @@ class Controller:
     async def _lead(self) -> None:
         for watch in self.watches:
             await watch.synced.wait()
+        gc.collect()
+        gc.freeze()  # what is known by now stays: 10,000 APIRules would be gone through again and again
         _log.info("synced", apirules=len(self.world.rules.known))
         while True:
             await self.election.until(leads=True)

@@ -4,7 +4,7 @@ Called for a key, not for a change: it may be called at any time, any number of 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from authz.controller import held, kinds, obstruction, status
@@ -56,8 +56,6 @@ class Reconciler:
         self._world.belongings.expect(desired)
         phases = plan(desired, self._world.actual(rule.key, desired))
         try:
-            if FINALIZER not in rule.finalizers:
-                await self._finalizers(rule, (*rule.finalizers, FINALIZER))
             return await self._take(rule, desired, phases)
         except Refused as refused:
             if refused.status == 409:
@@ -74,10 +72,12 @@ class Reconciler:
         return translate.translate(rule.apirule, around)
 
     async def _take(self, rule: Rule, desired: Sequence[Resource], phases: Sequence[Phase]) -> Verdict:
-        for phase in phases:
-            if _opens(phase) and (blocker := self._blocker(rule, desired)):
-                return Waiting(blocker)
-            await self._steps(phase)
+        """The finalizer is there before the route is; what is left behind before that has our labels."""
+        opening = next((number for number, phase in enumerate(phases) if _opens(phase)), len(phases))
+        await _together(self._hold(rule), self._phases(phases[:opening]))
+        if phases[opening:] and (blocker := self._blocker(rule, desired)):
+            return Waiting(blocker)
+        await self._phases(phases[opening:])
         self._world.settled(rule.key)
         return Done()
 
@@ -93,11 +93,9 @@ class Reconciler:
                 return f"Waits for APIRule {other} to leave these hosts"
         return ""
 
-    async def _steps(self, phase: Phase) -> None:
-        """None is under way any more when this ends, however it ends."""
-        for outcome in await asyncio.gather(*map(self._step, phase), return_exceptions=True):
-            if outcome is not None:
-                raise outcome
+    async def _phases(self, phases: Iterable[Phase]) -> None:
+        for phase in phases:
+            await _together(*map(self._step, phase))
 
     async def _step(self, step: Step) -> None:
         match step:
@@ -132,8 +130,7 @@ class Reconciler:
         """Its objects, then what holds it back."""
         if FINALIZER not in rule.finalizers:
             return Done()
-        for phase in plan((), self._world.actual(rule.key)):
-            await self._steps(phase)
+        await self._phases(plan((), self._world.actual(rule.key)))
         self._world.settled(rule.key)
         await self._finalizers(rule, [name for name in rule.finalizers if name != FINALIZER])
         return Done()
@@ -148,9 +145,13 @@ class Reconciler:
         except Refused as refused:
             if refused.status != 404:
                 raise
-            for phase in plan((), left):
-                await self._steps(phase)
+            await self._phases(plan((), left))
             self._world.settled(key)
+
+    async def _hold(self, rule: Rule) -> None:
+        """It shall not go before its objects have gone."""
+        if FINALIZER not in rule.finalizers:
+            await self._finalizers(rule, (*rule.finalizers, FINALIZER))
 
     async def _finalizers(self, rule: Rule, finalizers: Sequence[str]) -> None:
         """Nobody else's is lost: 409 if the APIRule has changed meanwhile."""
@@ -166,17 +167,23 @@ class Reconciler:
 
     async def _tell(self, rule: Rule, verdict: Verdict) -> None:
         told = status.render(verdict, rule.generation, rule.status, _stamp(self._clock()))
+        if told is not None:
+            try:
+                written = await self._api.merge(APIRULES, rule.key, {"status": told}, "status")
+            except Refused as refused:
+                if refused.status == 404:  # it has gone meanwhile
+                    return
+                raise
+            self._world.rules.put(written)
+            self._events.tell(rule, verdict)
         self._telemetry.state(rule.key, status.state(verdict))
-        if told is None:
-            return
-        try:
-            written = await self._api.merge(APIRULES, rule.key, {"status": told}, "status")
-        except Refused as refused:
-            if refused.status == 404:  # it has gone meanwhile
-                return
-            raise
-        self._world.rules.put(written)
-        self._events.tell(rule, verdict)
+
+
+async def _together(*steps: Awaitable[None]) -> None:
+    """None is under way any more when this ends, however it ends."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _opens(phase: Phase) -> bool:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from authz.config import parse
-from authz.controller.kinds import APIRULES, LEASES, POLICIES, VIRTUAL_SERVICES
+from authz.controller.kinds import APIRULES, AUTHENTICATIONS, LEASES, POLICIES, VIRTUAL_SERVICES
 from tests.controller.clusters import (
     EXT,
     JWT,
@@ -60,6 +60,30 @@ async def test_a_bad_line_to_the_api_server_opens_nothing_and_stops_nothing(clus
             marks = await go_through(cluster, lives)
         assert proxy.fault or proxy.cuts
     assert list(violations(history, lives, marks)) == []
+
+
+async def test_one_that_goes_before_it_is_held_leaves_nothing_behind(cluster):
+    proxy, refused = Proxy(cluster.access), []
+
+    async def fault(request):
+        if request.method == "PATCH" and request.path.endswith("/apirules/quick"):
+            await eventually(partial(cluster.all, POLICIES))
+            refused.append(await cluster.api.delete(APIRULES, "shop/quick"))
+
+    async with proxy.serving() as access, controlled(access):
+        proxy.fault, history = fault, History(cluster)
+        async with history.recorded():
+            await cluster.apply(apirule("quick", JWT))
+            await cluster.gone(APIRULES, "shop/quick")
+            await eventually(partial(is_clean, cluster))
+    assert refused
+    assert {one["kind"] for _, _, one in history.events} == {"AuthorizationPolicy", "RequestAuthentication"}
+
+
+async def is_clean(cluster):
+    return not [
+        one for kind in (VIRTUAL_SERVICES, POLICIES, AUTHENTICATIONS) for one in await cluster.all(kind)
+    ]
 
 
 async def test_two_controllers_by_mistake_open_nothing_and_come_to_rest(cluster):
