@@ -17,7 +17,7 @@ from benchmarks import cases, figures, flood, issuer, measure, report, servers, 
 from benchmarks.cases import AGAIN, HALF, HOSTS, ONE, THROUGH_ENVOY, Bench, Case
 from benchmarks.load import Generators
 from benchmarks.measure import Plan
-from benchmarks.process import LOAD_CORE, SERVER_CORE, on
+from benchmarks.process import LOAD_CORE, SERVER_CORE, busy_s, on
 from benchmarks.results import Results, medians, others, rounded
 from benchmarks.servers import ENVOY, H2, HOSTS_OF, Place
 from benchmarks.tools import Tools
@@ -51,7 +51,7 @@ def main(quick: bool) -> None:
 def _results(plan: Plan) -> Results:
     if len(os.sched_getaffinity(0)) < CORES:
         raise OSError("two cores are needed: one for the server, one for the load")
-    began, busy_s, ours_s = time.monotonic(), _busy_s(), sum(os.times()[:4])
+    began, before_s, ours_s = time.monotonic(), busy_s(), sum(os.times()[:4])
     with on(SERVER_CORE):
         steps = stages.measure()
     found = tools.find()
@@ -63,7 +63,7 @@ def _results(plan: Plan) -> Results:
         rounds = measure.run(bench, plan, click.echo)
         paced = measure.run_paced(bench, plan, medians(rounds), click.echo)
         memory = {name: round(process.resident_mib) for name, process in bench.servers.processes.items()}
-    others_s = _busy_s() - busy_s - (sum(os.times()[:4]) - ours_s)
+    others_s = busy_s() - before_s - (sum(os.times()[:4]) - ours_s)
     return {
         "machine": {"processor": _processor(), "python": platform.python_version()},
         "others": round(others_s / (time.monotonic() - began) / CORES, 2),
@@ -99,12 +99,6 @@ def _requests(folder: Path) -> dict[str, Requests]:
     made = {ONE: (one, good[:1]), AGAIN: (one, good), HALF: (one, half)}
     made |= {f"{HOSTS} of {count}": (workload.hosts(count), good[:1]) for count in HOSTS_OF.values()}
     return {name: workload.write(folder, name, *each) for name, each in made.items()}
-
-
-def _busy_s() -> float:
-    """What all processes of the machine have spent on the cores since it started."""
-    user, nice, system = Path("/proc/stat").read_text().split(maxsplit=5)[1:4]
-    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor() -> str:

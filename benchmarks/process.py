@@ -70,6 +70,12 @@ def on(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def busy_s() -> float:
+    """What all processes of the machine have spent on the cores since it started."""
+    user, nice, system = Path("/proc/stat").read_text().split(maxsplit=5)[1:4]
+    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     """One that nobody listens on at the moment."""
     with socket.create_server((LOOPBACK, 0)) as listener:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import figures, report, results
+from benchmarks.controller import page
 from benchmarks.figures import Figure
 from benchmarks.plots import Bar, bars
 
@@ -29,6 +30,12 @@ def test_a_ratio_is_taken_within_each_round():
 def test_the_page_and_the_plots_are_made_from_the_results():
     made = report.render(json.loads(report.RESULTS.read_text()))
     assert {name: (report.DOCS / name).read_text() for name in made} == made
+
+
+def test_the_controllers_page_is_made_from_its_results():
+    results = json.loads(page.RESULTS.read_text())
+    assert page.FILE.read_text() == page.render(results)
+    assert page.render({}).endswith("p50.\n")
 
 
 def test_the_longest_bar_is_as_long_as_there_is_room():

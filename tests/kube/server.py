@@ -80,6 +80,11 @@ class ApiServer:
         """For those who compact it."""
         return f"http://127.0.0.1:{self._etcd_ports[0]}"
 
+    @property
+    def cpu_s(self) -> float:
+        """What both have used up to now; clock_getcpuclockid(3)."""
+        return sum(time.clock_gettime(~process.pid << 3 | 2) for process in self._running.values())
+
     def __enter__(self) -> Self:
         """Started, and with the CRDs."""
         self.start()
