@@ -41,6 +41,11 @@ fix: $(READY) ## Format, mend what the linter can, make the generated files anew
 protos: $(READY) ## Compile protos/ for authz/server/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=authz/server --pyi_out=authz/server ext_authz.proto
 
+.PHONY: lock
+lock: $(READY) ## Write the versions and hashes of what the image is made of anew
+	$(LOCK) pyproject.toml --output-file image/authz.txt
+	$(LOCK) image/tools.in --output-file image/tools.txt
+
 .PHONY: golden
 golden: $(READY) ## Write the expected translations anew; review their diff
 	GOLDEN=write $(BIN)/pytest -q tests/istio/test_golden.py
@@ -62,6 +67,8 @@ bench-controller: $(READY) ## Measure the controller on a real API server (10 mi
 	@rm -f benchmarks/controller.json
 	@for stage in from_nothing steady enforced proof; do $(BIN)/python -m benchmarks.controller $$stage || exit 1; done
 	@$(BIN)/python -m benchmarks.controller many --count 10000
+
+LOCK = $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal --python-version 3.11 --constraint constraints.txt
 
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
