@@ -14,7 +14,7 @@ PACKAGE = ROOT / "authz"
 # room -> (rooms of ours it may import, libraries it may import)
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "core": (set(), {"cryptography", "joserfc", "re2"}),
-    "sources": ({"core"}, {"authlib", "cachetools", "httpx", "joserfc"}),
+    "sources": ({"core"}, {"aiohttp", "authlib", "cachetools", "httpx", "joserfc", "yarl"}),
     "check": ({"core", "sources"}, set()),
     "documents": (set(), {"yaml"}),
     "values": (set(), {"pydantic"}),

@@ -18,11 +18,10 @@ import httpx
 
 from authz import __version__
 from authz.core.reason import Unavailable
+from authz.sources.network import CONNECT_S, Network
 
-CONNECT_S = 2.0
 BODY_MAX_BYTES = 1 << 20  # a large key set has 20 kB
 REDIRECTS_MAX = 3
-CONNECTIONS_MAX = 1_000  # of one source, which has its own bound on the calls under way
 ERROR_MAX_LENGTH = 200  # enough for a resolver's or OpenSSL's sentence
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -62,7 +61,7 @@ class Client:
         self._plain_http_hosts = plain_http_hosts
         self._ca_file = ca_file
         self._transport = transport
-        self._http = self._connect(transport or _network(_trusting(ca_file)))
+        self._http = self._connect(transport or Network(_trusting(ca_file)))
 
     def own(
         self, plain_http_hosts: frozenset[str] = frozenset(), cert: tuple[Path, Path] | None = None
@@ -71,7 +70,7 @@ class Client:
 
         `cert` is a certificate and its key, PEM, to show. Raises OSError if they can not be used.
         """
-        transport = self._transport or (_network(_showing(self._ca_file, *cert)) if cert else None)
+        transport = self._transport or (Network(_showing(self._ca_file, *cert)) if cert else None)
         return type(self)(
             timeout_s=self.timeout_s,
             plain_http_hosts=self._plain_http_hosts | plain_http_hosts,
@@ -164,11 +163,6 @@ async def _body(response: httpx.Response, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise ValueError(f"the body is longer than {max_bytes} bytes")
     return bytes(body)
-
-
-def _network(tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
-    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=30.0)
-    return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits)
 
 
 @lru_cache(1)
