@@ -33,10 +33,18 @@ class Answers(Generic[T]):
     """Keeps good answers of `good_max_bytes` together. A failure is never kept.
 
     Nobody waits longer than `wait_s`; the call goes on, and its answer is there for who asks again.
+    `admit` raises Unavailable where no call can be made: a flood is to cost little more than that.
     """
 
-    def __init__(self, clock: Clock, good_max_bytes: int, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        good_max_bytes: int,
+        wait_s: float = WAIT_S,
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
         self._wait_s = wait_s
+        self._admit = admit
         self._clock = clock
         self._good = Memo[tuple[T, float]](good_max_bytes)
         self._bad = Memo[tuple[T, float]](BAD_MAX)
@@ -58,6 +66,7 @@ class Answers(Generic[T]):
         if self._closed:
             raise Unavailable(_CLOSED)
         if task is None:
+            self._admit()
             task = self._calls[key] = asyncio.create_task(self._ask(key, ask))
             task.add_done_callback(lambda done: self._end(key, done))
         # Unlike awaiting the task, being cancelled here does not cancel it.

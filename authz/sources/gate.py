@@ -11,11 +11,14 @@ from math import inf
 import httpx
 
 from authz.core.reason import Unavailable
+from authz.sources.answers import WAIT_S
 from authz.sources.breaker import CLOSED
 from authz.sources.fetched import Clock
 from authz.sources.http import NO_HEADERS, Answer, Client, shown
 
 WAITING_PER_CALL_MAX = 16  # who wait for a call's place: 500 by default, some 10 kB each
+PATIENCE_S = WAIT_S / 2  # who would wait longer for a place would be gone when the answer comes
+_SMOOTHING = 8  # calls: one that is slow shuts nobody out
 
 # What becomes of a call: the labels of a metric.
 OUTCOMES = ("answered", "failed", "shut", "crowded")
@@ -32,6 +35,8 @@ class Gate:
         self.client = client
         self._clock = clock
         self._places = asyncio.Semaphore(calls)
+        self._calls = calls
+        self._took_s = 0.0  # a call of late
         self._waiting = 0
         self._waiting_max = calls * WAITING_PER_CALL_MAX
 
@@ -39,6 +44,13 @@ class Gate:
     def age_s(self) -> float:
         """Since the last answer; infinite before the first."""
         return self._clock() - self._answered_at
+
+    def check(self) -> None:
+        """Raises Unavailable where a call would be turned away now: cheaper than to begin one."""
+        self._check_open()
+        full = self._waiting >= self._waiting_max
+        if full or self._waiting * self._took_s / self._calls > PATIENCE_S:
+            raise self._turned_away("crowded", "too many calls wait")
 
     async def ask(
         self,
@@ -57,10 +69,12 @@ class Gate:
         finally:
             self._places.release()
 
+    def _check_open(self) -> None:
+        if not self.breaker.admits(self._clock()):
+            raise self._turned_away("shut", f"not asked, for it failed: {self.error}")
+
     async def _place(self) -> None:
-        self._check_open()
-        if self._waiting >= self._waiting_max:
-            raise self._turned_away("crowded", "too many calls wait")
+        self.check()
         self._waiting += 1
         try:
             async with asyncio.timeout(self.client.timeout_s):
@@ -70,10 +84,6 @@ class Gate:
         finally:
             self._waiting -= 1
 
-    def _check_open(self) -> None:
-        if not self.breaker.admits(self._clock()):
-            raise self._turned_away("shut", f"not asked, for it failed: {self.error}")
-
     def _turned_away(self, outcome: str, text: str) -> Unavailable:
         self.counts[outcome] += 1
         return Unavailable(text)
@@ -81,7 +91,8 @@ class Gate:
     async def _call(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, max_bytes: int
     ) -> Answer:
-        self.breaker = self.breaker.asked(self._clock())
+        began = self._clock()
+        self.breaker = self.breaker.asked(began)
         try:
             answer = await self.client.ask(method, url, headers, body, max_bytes)
             _check_status(method, url, answer)
@@ -90,6 +101,8 @@ class Gate:
             self.error = str(error)
             self.counts["failed"] += 1
             raise
+        finally:
+            self._took_s += (self._clock() - began - self._took_s) / _SMOOTHING
         self.breaker, self.error, self._answered_at = CLOSED, "", self._clock()
         self.counts["answered"] += 1
         return answer

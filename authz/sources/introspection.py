@@ -37,8 +37,8 @@ class Introspector:
         self._shown: tuple[int, ...] = ()  # the files of the certificate that `_own` shows
         self._former: Client | None = None  # with the certificate before: calls under way end there
         self._endpoint = Fetched(lambda: discover(self._own, accept.issuer, ENDPOINT), clock, settings)
-        self._answers = Answers[Caller | Reason](clock, KEPT_MAX_BYTES)
         self.gate = Gate(self._own, clock, accept.calls)
+        self._answers = Answers[Caller | Reason](clock, KEPT_MAX_BYTES, admit=self.gate.check)
 
     async def ask(self, token: Token, now: float) -> Caller:
         """What the issuer said of the token lately. Raises Refused or Unavailable."""

@@ -56,8 +56,8 @@ class OAuth2Proxy:
     def __init__(self, accept: Session, client: Client, clock: Clock) -> None:
         self.name = accept.oauth2_proxy
         self._client = client.own(plain_http_hosts=frozenset({urlsplit(accept.oauth2_proxy).hostname or ""}))
-        self._answers = Answers[Seen](clock, KEPT_MAX_BYTES)
         self.gate = Gate(self._client, clock, accept.calls)
+        self._answers = Answers[Seen](clock, KEPT_MAX_BYTES, admit=self.gate.check)
 
     async def ask(self, cookies: Token, host: str, scheme: str, accept: Session) -> Seen:
         """What it said of these cookies lately. Raises Unavailable."""

@@ -42,6 +42,27 @@ async def test_a_thousand_equal_questions_are_one_call(answers):
     assert asking.calls == 1
 
 
+async def test_who_is_not_admitted_begins_no_call_but_may_share_one(clock):
+    closed: list[bool] = []
+
+    def admit():
+        if closed:
+            raise Unavailable("crowded")
+
+    answers: Answers[str] = Answers(clock, 1_000, admit=admit)
+    asking = Asking()
+    asking.gate.clear()
+    first = asyncio.create_task(answers.get(b"k", asking))
+    await settle()
+    closed.append(True)
+    second = asyncio.create_task(answers.get(b"k", asking))
+    with pytest.raises(Unavailable, match="crowded"):
+        await answers.get(b"other", asking)
+    asking.gate.set()
+    assert [*await asyncio.gather(first, second)] == ["yes", "yes"]
+    assert asking.calls == 1
+
+
 @pytest.mark.parametrize("is_good", [True, False])
 async def test_an_answer_serves_for_its_time_and_then_no_more(answers, clock, is_good):
     await answers.get(b"k", Asking(is_good=is_good))

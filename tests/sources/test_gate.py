@@ -1,6 +1,7 @@
 """The way to one endpoint: how many calls at once, who is turned away, and what counts as its fault."""
 
 import asyncio
+from contextlib import nullcontext
 
 import httpx
 import pytest
@@ -73,6 +74,24 @@ async def test_beyond_those_who_may_wait_all_are_turned_away_at_once(endpoint, c
     assert endpoint.calls == waiting
 
 
+async def test_where_calls_are_slow_only_so_many_wait_as_will_have_an_answer_in_time(endpoint, clock):
+    """Each call takes 0.3 s of those 0.75 that one may wait: 4 at once, so 10 are soon enough."""
+    made = gate(endpoint, clock)
+    for _ in range(40):  # until it is known how long they take
+        endpoint.gate.clear()
+        caller = asyncio.create_task(outcome(made))
+        await settle()
+        clock.advance(0.3)
+        endpoint.gate.set()
+        await caller
+    endpoint.gate.clear()
+    callers = [asyncio.create_task(outcome(made)) for _ in range(100)]
+    await settle()
+    assert made.counts["crowded"] == 100 - 4 - 11
+    endpoint.gate.set()
+    await asyncio.gather(*callers)
+
+
 async def test_nobody_waits_for_a_place_longer_than_a_call_may_take(endpoint, clock):
     made = gate(endpoint, clock, calls=1, timeout_s=0.05)
     endpoint.gate.clear()
@@ -120,6 +139,18 @@ async def test_while_it_is_open_nobody_asks_and_after_a_pause_one_does(endpoint,
     assert [*await asyncio.gather(*callers)].count(200) == 1
     assert await outcome(made) == 200
     assert (made.breaker.is_closed, made.error, made.age_s) == (True, "", 0)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_to_check_first_tells_what_asking_would(endpoint, clock, status):
+    made = gate(endpoint, clock)
+    endpoint.status = status
+    for _ in range(FAILURES_MAX):
+        made.check()
+        await outcome(made)
+    with nullcontext() if status == 200 else pytest.raises(Unavailable, match="not asked"):
+        made.check()
+    assert made.counts["shut"] == (status == 500)
 
 
 async def test_those_who_waited_while_it_opened_do_not_ask(endpoint, clock):
