@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from authz import accept, documents
 from authz.accept import Accept
 from authz.core.policy import IDENTITY_HEADERS
+from authz.observed import Log
 from authz.tokens import IdentityToken, IdentityTokens
 from authz.values import Address, Duration, HeaderName, Name, OneOf, Principal, Section
 
@@ -152,13 +153,6 @@ class Authorizer(Section):
     def model_post_init(self, _: object) -> None:
         """Kinds that can not be told apart."""
         accept.check_together(self.accept)
-
-
-class Log(Section):
-    """What is logged of decisions. A credential never is."""
-
-    decisions: Literal["all", "denied", "none"] = "denied"
-    """Which of them: all, denied or none."""
 
 
 class Config(Section):

@@ -21,11 +21,26 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "writing": (set(), set()),
     "accept": ({"core", "values"}, {"pydantic"}),
     "tokens": ({"values"}, {"pydantic"}),
-    "config": ({"accept", "core", "documents", "tokens", "values"}, {"pydantic", "pydantic_core"}),
+    "observed": ({"values"}, {"pydantic"}),
+    "config": (
+        {"accept", "core", "documents", "observed", "tokens", "values"},
+        {"pydantic", "pydantic_core"},
+    ),
     "example": ({"config", "values"}, {"pydantic", "yaml"}),
     "istio": ({"core", "documents"}, {"pydantic", "pydantic_core"}),
     "server": (
-        {"accept", "core", "sources", "check", "config", "controller", "documents", "istio", "tokens"},
+        {
+            "accept",
+            "check",
+            "config",
+            "controller",
+            "core",
+            "documents",
+            "istio",
+            "observed",
+            "sources",
+            "tokens",
+        },
         {
             "google",
             "grpc",

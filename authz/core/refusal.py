@@ -1,7 +1,5 @@
 """What a refused caller gets to see, by who it is: a browser, a script of another origin, a gRPC client."""
 
-from dataclasses import replace
-
 from authz.core import cors, metadata, sign_in
 from authz.core.decision import Deny, Form
 from authz.core.policy import Policy, Rule, Session
@@ -18,22 +16,26 @@ def answer(
 ) -> Deny:
     """The refusal as a value. `cookies` are for the browser, whatever becomes of the request."""
     if isinstance(failure, Unavailable):
-        return _form(request, Deny(Reason.SOURCE_UNAVAILABLE, rule, note=str(failure), cookies=cookies))
+        form, headers = _form(request, rule)
+        return Deny(
+            Reason.SOURCE_UNAVAILABLE, rule, note=str(failure), form=form, headers=headers, cookies=cookies
+        )
     cookies += failure.cookies
     if failure.sign_in and sign_in.begins(failure.sign_in, request):
         location = ("location", sign_in.start(failure.sign_in, request))
         return Deny(Reason.SIGN_IN, rule, form=Form.NOTHING, headers=(location,), cookies=cookies)
     described = metadata.url(policy, rule, request)
-    return _form(request, Deny(failure.reason, rule, failure.scopes, metadata=described, cookies=cookies))
+    form, headers = _form(request, rule)
+    return Deny(failure.reason, rule, failure.scopes, "", described, form, headers, cookies)
 
 
-def _form(request: Request, deny: Deny) -> Deny:
+def _form(request: Request, rule: Rule | None) -> tuple[Form, tuple[tuple[str, str], ...]]:
     """What the caller can read: gRPC's status, a page where people sign in, else problem+json."""
-    headers = tuple(cors.headers(deny.rule.cors, request)) if deny.rule else ()
+    headers = tuple(cors.headers(rule.cors, request)) if rule and rule.cors else ()
     if sign_in.is_grpc(request):
-        return replace(deny, form=Form.GRPC, headers=headers)
-    is_person = session(deny.rule) is not None and sign_in.navigates(request)
-    return replace(deny, form=Form.PAGE if is_person else Form.PROBLEM, headers=headers)
+        return Form.GRPC, headers
+    is_person = session(rule) is not None and sign_in.navigates(request)
+    return Form.PAGE if is_person else Form.PROBLEM, headers
 
 
 def session(rule: Rule | None) -> Session | None:

@@ -15,6 +15,7 @@ from authz import __version__, config
 from authz.config import Config
 from authz.core.policy import Accept
 from authz.server import admin, files, reload, ruleset
+from authz.server.decision_log import DecisionLog
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
 from authz.server.ruleset import Loaded
@@ -45,7 +46,8 @@ class Replica:
         self._started = self._settings = settings
         self._seen = reload.fingerprint(self._paths())
         self._client, self._sources = sources_of(settings)
-        self._telemetry = Telemetry(settings.log.decisions)
+        self._log = DecisionLog(settings.log)
+        self._telemetry = Telemetry(self._log)
         self._telemetry.watch(self._sources)
         self._service = Service(self._sources, self._telemetry, signer=signing.signer if signing else None)
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
@@ -143,7 +145,7 @@ class Replica:
         if bool(settings.policy.kubernetes) != bool(self._following):
             _log.warning("a change of this setting takes a restart", setting="policy.kubernetes")
         self._settings = settings
-        self._telemetry.decisions = settings.log.decisions
+        self._log.configure(settings.log)
         await self._load()
 
     async def _load(self) -> None:

@@ -1,4 +1,4 @@
-"""What an operator sees: one metric and at most one log line for each decision.
+"""What an operator sees of decisions: one metric each, and what the log has of them.
 
 Labels come from rules and reasons, never from a request; a credential is never in reach here.
 """
@@ -7,7 +7,6 @@ import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
-from typing import Literal
 
 import structlog
 from prometheus_client import (
@@ -20,18 +19,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from authz.core.decision import Decision, Deny
+from authz.core.decision import Decision
 from authz.core.reason import Reason
 from authz.core.request import Request
+from authz.server.decision_log import DecisionLog
 from authz.sources.registry import Sources
-
-LOGGED_MAX_LENGTH = 256  # of any text that a client chose
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series each, which nobody reads
-
-_log = structlog.get_logger()
 
 
 def configure_logging() -> None:
@@ -49,10 +45,10 @@ def configure_logging() -> None:
 
 
 class Telemetry:
-    """Counts and logs. `decisions` says which ones are logged."""
+    """Counts, and hands on to the log if there is one."""
 
-    def __init__(self, decisions: Literal["all", "denied", "none"] = "denied") -> None:
-        self.decisions = decisions
+    def __init__(self, log: DecisionLog | None = None) -> None:
+        self._log = log
         self.registry = CollectorRegistry()
         self._checks = _Checks()
         self.registry.register(self._checks)
@@ -73,9 +69,8 @@ class Telemetry:
         """One decision."""
         rule = decision.rule.name if decision.rule else ""
         self._checks.count(rule, decision.reason, seconds)
-        denied = isinstance(decision, Deny)
-        if self.decisions == "all" or (denied and self.decisions == "denied"):
-            _log_decision(request, decision, rule, seconds)
+        if self._log:
+            self._log.record(request, decision, rule, seconds)
 
     def rules(self, count: int) -> None:
         """So many are being enforced."""
@@ -88,22 +83,6 @@ class Telemetry:
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-def _log_decision(request: Request, decision: Decision, rule: str, seconds: float) -> None:
-    line = {
-        "request_id": request.id,
-        "method": request.method[:LOGGED_MAX_LENGTH],
-        "host": request.host[:LOGGED_MAX_LENGTH],
-        "path": request.path[:LOGGED_MAX_LENGTH],
-        "rule": rule,
-        "reason": decision.reason.name,
-        "status": decision.reason.status,
-        "ms": round(seconds * 1000, 3),
-    }
-    if isinstance(decision, Deny) and decision.note:
-        line["note"] = decision.note
-    _log.info("allowed" if decision.reason.allows else "denied", **line)
 
 
 class _Checks(Collector):

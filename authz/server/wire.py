@@ -7,6 +7,7 @@ for Envoy reads an empty CheckResponse as *allow* (envoy/service/auth/v3/externa
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import assert_never
 
 from authz.core.decision import Allow, Answer, Decision, Deny, Form
@@ -131,13 +132,19 @@ def _body(deny: Deny, request_id: str) -> str:
 
 def problem(reason: Reason, request_id: str) -> str:
     """The body of a refusal. It tells the reason and nothing of the credential."""
+    instance = f', "instance": "{request_id}"' if request_id else ""  # nothing in one has to be escaped
+    return f"{_problem(reason)}{instance}}}"
+
+
+@cache
+def _problem(reason: Reason) -> str:
     members = {
         "type": f"urn:authz:{reason.slug}",
         "title": reason.text,
         "status": reason.status,
         "reason": reason.name,
     }
-    return json.dumps(members | ({"instance": request_id} if request_id else {}))
+    return json.dumps(members).removesuffix("}")
 
 
 def challenge(reason: Reason, scopes: Iterable[str], metadata: str = "") -> str:

@@ -79,7 +79,7 @@ def _keys(request: httpx.Request) -> httpx.Response:
 
 
 _loop = asyncio.new_event_loop()
-LAST = Last("none")
+LAST = Last()
 _service = Service(Sources(Client(transport=httpx.MockTransport(_keys)), lambda: 0.0), LAST, lambda: NOW)
 _service.policy = Policy(MappingProxyType({HOST: Host(HOST, _RULES)}), frozenset({"x-auth-subject"}))
 

@@ -91,7 +91,7 @@ class World:
         self.emitted = translate.translate(rule, around)
         transport = httpx.MockTransport(self._answer)
         self.sources = Sources(Http(transport=transport), asyncio.get_running_loop().time)
-        self.service = Service(self.sources, Telemetry("none"))
+        self.service = Service(self.sources, Telemetry())
         self.service.policy = policy.build([rule], {"people": people}, around)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:

@@ -25,7 +25,7 @@ def pages(ready: bool, telemetry: Telemetry) -> Starlette:
 
 
 def client(ready: bool = True, telemetry: Telemetry | None = None) -> httpx.AsyncClient:
-    application = pages(ready, telemetry or Telemetry("none"))
+    application = pages(ready, telemetry or Telemetry())
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://admin")
 
 
@@ -47,7 +47,7 @@ async def test_probes_are_told_how_it_is(ready, path, expected):
 
 
 async def test_metrics_count_by_rule_and_reason():
-    telemetry = Telemetry("none")
+    telemetry = Telemetry()
     telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), 0.001)
     telemetry.rules(3)
     telemetry.problems(1)
@@ -60,7 +60,7 @@ async def test_metrics_count_by_rule_and_reason():
 
 async def test_it_listens_and_stops(tmp_path):
     path = tmp_path / "admin.sock"
-    server = admin.Server(pages(True, Telemetry("none")), f"unix:{path}")
+    server = admin.Server(pages(True, Telemetry()), f"unix:{path}")
     await server.start()
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path))) as http:
         assert (await http.get("http://admin/readyz")).status_code == 200
@@ -71,4 +71,4 @@ async def test_a_taken_port_is_named():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(OSError, match=f"can not listen on {address}: Address already in use"):
-            await admin.Server(pages(True, Telemetry("none")), address).start()
+            await admin.Server(pages(True, Telemetry()), address).start()

@@ -67,7 +67,7 @@ class World:
             idp.ISSUER, Client("authz", secret_file=secret), f"{idp.ISSUER}/ask", frozenset({"shop"})
         )
         self.sources = Sources(Http(transport=httpx.MockTransport(answer)), lambda: self.now)
-        self.telemetry = Telemetry("none")
+        self.telemetry = Telemetry()
         self.telemetry.watch(self.sources)
         self.service = Service(self.sources, self.telemetry, lambda: idp.NOW)
         everyone = Authorizer("all", (idp.ACCEPT, asked, PROXY), HEADERS)

@@ -62,7 +62,7 @@ def service(policy: Policy | None = POLICY, clock: Callable[[], float] = lambda:
         return good.handler(request)  # type: ignore[return-value]  # a plain function there
 
     sources = Sources(Client(transport=httpx.MockTransport(answer)), lambda: 0.0)
-    made = Service(sources, Telemetry("none"), clock)
+    made = Service(sources, Telemetry(), clock)
     made.policy = policy
     return made
 
@@ -208,7 +208,7 @@ async def test_a_cancelled_call_is_a_refusal():
         await asyncio.sleep(10)
         return httpx.Response(200)
 
-    line = Service(Sources(Client(transport=httpx.MockTransport(slow)), lambda: 0.0), Telemetry("none"))
+    line = Service(Sources(Client(transport=httpx.MockTransport(slow)), lambda: 0.0), Telemetry())
     line.policy = POLICY
     call = asyncio.create_task(line.rpc(ask("/any", GOOD)))
     await asyncio.sleep(0.01)
@@ -222,7 +222,7 @@ async def test_an_answer_is_given_though_nobody_can_be_told_of_it():
             raise BrokenPipeError
 
     line = service()
-    line._telemetry = Broken("all")
+    line._telemetry = Broken()
     assert outcome(await line.rpc(ask("/public/x"))) == (200, "")
     assert outcome(await line.rpc(b"\xff")) == (503, "INTERNAL_ERROR")
 

@@ -80,7 +80,7 @@ def clock() -> Clock:
 
 
 def service(signer: Signer | None, clock: Clock) -> Service:
-    made = Service(Sources(Client(transport=idp.transport()), lambda: 0.0), Telemetry("none"), clock, signer)
+    made = Service(Sources(Client(transport=idp.transport()), lambda: 0.0), Telemetry(), clock, signer)
     made.policy = POLICY
     return made
 

@@ -109,7 +109,7 @@ async def test_one_that_ends_is_started_again_after_a_pause(tmp_path):
 
 
 def page(count: int, seconds: float, rules: int) -> str:
-    telemetry = Telemetry("none")
+    telemetry = Telemetry()
     for _ in range(count):
         telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), seconds)
     telemetry.rules(rules)

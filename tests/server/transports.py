@@ -51,7 +51,7 @@ class Slow:
     def __init__(self) -> None:
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
         self.sources = Sources(Client(transport=httpx.MockTransport(self._handle)), lambda: 0.0)
-        self.line = Service(self.sources, Telemetry("none"), lambda: idp.NOW)
+        self.line = Service(self.sources, Telemetry(), lambda: idp.NOW)
         self.line.policy = POLICY
         self._good = idp.transport()
 
