@@ -1,6 +1,7 @@
 """One tenant's users while another's issuer is slow and flooded with random tokens: what their tail becomes.
 
-Beside the same number of good tokens, for a busier server has a longer tail whoever makes it busy.
+Beside the same number of good tokens, for a busier server has a longer tail whoever makes it busy. What
+comes beside is sent at its rate whether it is answered or not: those who flood do not wait.
 """
 
 import json
@@ -8,11 +9,9 @@ import secrets
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,9 +30,8 @@ ROUNDS = 5
 SECONDS = 4
 RATE = 500  # a second of the watched tenant, far from what the server can do
 FLOOD = 1_500  # a second beside it
-SLOW_S = 0.2  # of the flooded issuer
 
-GOOD, RANDOM = "beside good tokens", "beside a flood of random ones"
+ALONE, GOOD, RANDOM = "alone", "beside good tokens", "beside a flood of random ones"
 _HOST, _FLOODED = "shop-0.example.com", "flooded.example.com"
 
 Tails = dict[str, dict[str, float]]
@@ -41,13 +39,13 @@ Tails = dict[str, dict[str, float]]
 
 def measure(tools: Tools) -> Tails:
     """p50 and p99 in ms of the tenant beside each load; medians of rounds that take turns."""
-    with TemporaryDirectory(prefix="authz-flood-") as name, issuer.serving() as keys, _slow() as endpoint:
+    with TemporaryDirectory(prefix="authz-flood-") as name, issuer.serving() as keys:
         folder = Path(name)
         workload.descriptors(folder / "descriptors")
         generators = Generators(tools.ghz, tools.h2load, tools.wrk, folder / "descriptors")
         known = workload.write(folder, "known", [_HOST], [issuer.good(0)])
-        loads = {GOOD: _many(folder, GOOD, _HOST), RANDOM: _many(folder, RANDOM, _FLOODED)}
-        with on(LOAD_CORE), _server(folder, keys, endpoint, known) as port:
+        loads = {ALONE: None, GOOD: _many(folder, GOOD, _HOST), RANDOM: _many(folder, RANDOM, _FLOODED)}
+        with on(LOAD_CORE), _slow(folder) as slow, _server(folder, keys, slow, known) as port:
             rounds = [_round(generators, port, known, loads) for _ in range(ROUNDS + 1)][1:]
     return {load: _medians([one[load] for one in rounds]) for load in loads}
 
@@ -56,20 +54,21 @@ def _medians(found: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: round(statistics.median(one[name] for one in found), 3) for name in found[0]}
 
 
-def _round(generators: Generators, port: int, known: Requests, loads: dict[str, Requests]) -> Tails:
+def _round(generators: Generators, port: int, known: Requests, loads: dict[str, Requests | None]) -> Tails:
     found = {}
     for load, requests in loads.items():
-        beside = _start(generators, port, requests)
+        beside = _start(generators, port, requests) if requests else None
         time.sleep(0.5)  # until it is under way
         ordered = sorted(generators.paced_frames(port, known, LOAD_CORE, RATE, SECONDS).latencies_ms)
-        beside.wait(60)
+        if beside:
+            beside.wait(60)
         found[load] = {"p50_ms": ordered[len(ordered) // 2], "p99_ms": ordered[len(ordered) * 99 // 100]}
     return found
 
 
 def _start(generators: Generators, port: int, requests: Requests) -> "subprocess.Popen[bytes]":
     options = "--insecure --cpus 1 --format json --disable-template-functions --disable-template-data"
-    options += f" --call {service.NAME}/Check --concurrency 200 --rps {FLOOD}"
+    options += f" --call {service.NAME}/Check --async --rps {FLOOD}"
     options += f" --total {FLOOD * (SECONDS + 1)}"
     files = ["--protoset", str(generators.descriptors), "--data-file", str(requests.messages)]
     with on(LOAD_CORE):
@@ -116,35 +115,13 @@ def _rules(folder: Path) -> Sequence[dict[str, Any]]:
 
 
 @contextmanager
-def _slow() -> Iterator[str]:
-    """The URL of an issuer that takes its time to say that it does not know a token."""
-    with _Issuer((LOOPBACK, 0), _Slow) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://{LOOPBACK}:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class _Issuer(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """Who asked has given up waiting; that is what is measured."""
-
-
-class _Slow(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        time.sleep(SLOW_S)
-        body = b'{"active": false}'
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def _slow(folder: Path) -> Iterator[str]:
+    """The URL of an issuer that does not know any token, and is long in saying so."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.slow_issuer", str(port)]
+    process = Process(command, LOAD_CORE, folder / "issuer.log")
+    try:
+        process.listening(port)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        process.stop()
