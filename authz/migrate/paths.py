@@ -10,10 +10,13 @@ from authz.migrate.report import Ledger
 def templates(old: Old, ledger: Ledger) -> tuple[str, ...]:
     """Nothing where a person has to say more."""
     at = field(old)
-    found = patterns.convert(old.path.text, old.path.strategy)
+    try:
+        found = patterns.convert(old.path.text, old.path.strategy)
+    except patterns.Undecided as undecided:
+        _ask(old, str(undecided), ledger)
+        return ()
     if not found.templates:
-        question = f"Which paths are these? {old.path.text} can not be said with {{*}} and {{**}}."
-        ledger.ask(at, question, f"edit {at}: one rule for each path", old=old.path.text, code="paths")
+        _ask(old, "it can not be said with {*} and {**}", ledger, found.wider, found.wider_extra)
         return ()
     shown: dict[str, Any] = {"old": old.path.text, "new": found.templates}
     method = old.methods[0] if old.methods else "GET"
@@ -26,6 +29,14 @@ def templates(old: Old, ledger: Ledger) -> tuple[str, ...]:
     if found.extra is None and found.missing is None:
         ledger.kept(at, "The same paths.", **shown)
     return found.templates
+
+
+def _ask(old: Old, why: str, ledger: Ledger, wider: tuple[str, ...] = (), extra: str | None = None) -> None:
+    question = f"Which paths are these? Of {old.path.text}, {why}."
+    if wider:
+        question += f" {', '.join(wider)} would take them all, and {extra} too."
+    at = field(old)
+    ledger.ask(at, question, f"edit {at}: one rule for each path", old=old.path.text, code="paths")
 
 
 def field(old: Old) -> str:

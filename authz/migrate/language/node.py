@@ -1,0 +1,60 @@
+"""What a pattern says, whichever syntax it is written in: the tree that regexes and globs are read into."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from authz.migrate.language.charset import Charset
+
+
+class Undecided(ValueError):
+    """The pattern is not one that can be compared for certain; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One character of these. Of none: nothing matches."""
+
+    charset: Charset
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One after the other. Of none: the empty text."""
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One or the other."""
+
+    options: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """As often as that; `most` is None where there is no limit."""
+
+    part: "Node"
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What follows does, or does not, begin like `part`; nothing is taken."""
+
+    part: "Node"
+    wanted: bool
+
+
+class Edge(Enum):
+    """A place in the text."""
+
+    START = auto()
+    END = auto()
+
+
+Node = One | Sequence | Choice | Repeat | Ahead | Edge
+
+EMPTY = Sequence(())
