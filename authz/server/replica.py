@@ -50,6 +50,7 @@ class Replica:
         self._telemetry = Telemetry(self._log)
         self._telemetry.watch(self._sources)
         self._service = Service(self._sources, self._telemetry, signer=signing.signer if signing else None)
+        self._telemetry.under_way(lambda: self._service.in_flight)
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
         self._seen_tls = reload.fingerprint(self._certificates.files if self._certificates else ())
         self._server = self._transport()

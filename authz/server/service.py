@@ -33,7 +33,7 @@ _UNKNOWN = Request("", "", "")
 
 
 class Service:
-    """`policy` is replaced by one write; None until the first is loaded."""
+    """`policy` is replaced by one write; None until the first is loaded. `in_flight` counts open checks."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Service:
         signer: Signer | None = None,
     ) -> None:
         self.policy: Policy | None = None
+        self.in_flight = 0
         self._sources = sources
         self._telemetry = telemetry
         self._clock = clock
@@ -52,6 +53,7 @@ class Service:
     async def rpc(self, raw: bytes) -> bytes:
         """Never raises: a malformed message, a bug and a cancelled call are refused with 503."""
         started = time.perf_counter()
+        self.in_flight += 1
         request = _UNKNOWN
         try:
             request = wire.decode(raw)
@@ -65,6 +67,7 @@ class Service:
             decision, answer = _failed(f"a bug: {type(error).__name__}")
             with _unharmed:
                 _log.exception("check failed", request_id=request.id)
+        self.in_flight -= 1
         with _unharmed:  # an answer is not held up because nobody can be told of it
             self._telemetry.record(request, decision, time.perf_counter() - started)
         return answer

@@ -5,7 +5,7 @@ Labels come from rules and reasons, never from a request; a credential is never 
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 
 import structlog
@@ -60,6 +60,11 @@ class Telemetry:
     def watch(self, sources: Sources) -> None:
         """Report the age of what each source gave, and how the calls to it go."""
         self.registry.register(_Sources(sources))
+
+    def under_way(self, count: Callable[[], int]) -> None:
+        """Report how many checks wait for a decision: they grow when a source is slow, or replicas few."""
+        about = "Checks that wait for a decision."
+        Gauge("authz_checks_in_flight", about, registry=self.registry).set_function(count)
 
     def count(self, refused: Mapping[str, int]) -> None:
         """Report what the transport refused, by cause."""

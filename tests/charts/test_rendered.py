@@ -8,6 +8,7 @@ import yaml
 from authz import __version__, config
 from authz.server import replica
 from authz.server.h2.limits import LIMITS
+from authz.server.telemetry import Telemetry
 from tests.charts import helm
 from tests.charts.helm import CHART, COMBINATIONS, LOGIN, ROOT, Refused, one, rendered
 
@@ -144,6 +145,14 @@ def test_settings_that_take_a_restart_start_pods_anew_and_no_others():
     for name, change in CHANGES.items():
         assert settled({"config": change}) != before, name
     assert settled({"config": {"log": {"decisions": "all"}}}) == before, "it is reloaded"
+
+
+def test_replicas_are_added_by_a_metric_that_there_is(all_rendered):
+    telemetry = Telemetry()
+    telemetry.under_way(lambda: 1)
+    scaler = one(all_rendered["everything"], "HorizontalPodAutoscaler", "authz")["spec"]
+    (name,) = [each["pods"]["metric"]["name"] for each in scaler["metrics"] if each["type"] == "Pods"]
+    assert f"\n{name} 1.0" in telemetry.page().decode()
 
 
 def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):

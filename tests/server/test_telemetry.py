@@ -26,6 +26,14 @@ def test_what_a_client_sends_makes_no_label():
     assert telemetry.page().decode().count("authz_checks_total{") == 1
 
 
+def test_checks_in_flight_are_counted_when_somebody_asks():
+    telemetry, open_checks = Telemetry(), [3]
+    telemetry.under_way(lambda: open_checks[0])
+    assert "authz_checks_in_flight 3.0" in telemetry.page().decode()
+    open_checks[0] = 0
+    assert "authz_checks_in_flight 0.0" in telemetry.page().decode()
+
+
 async def test_sources_report_their_age():
     now = 100.0
     sources = Sources(Client(transport=idp.transport()), lambda: now)

@@ -18,10 +18,12 @@ async def test_a_call_in_flight_is_finished_before_the_server_stops(transport, s
     async with grpc.aio.insecure_channel(where) as channel:
         call = asyncio.ensure_future(channel.unary_unary(service.METHOD)(ask("/any", GOOD)))
         await slow.asked.wait()
+        assert slow.line.in_flight == 1
         stopping = asyncio.create_task(server.stop())
         await asyncio.sleep(0.05)
         slow.answer.set()
         assert outcome(await call) == (200, "")
+        assert slow.line.in_flight == 0
         await stopping
 
 
