@@ -6,7 +6,7 @@ Exit codes: 0 good, 1 the input has problems, 2 wrong usage. Problems go to stde
 import click
 
 from authz import __version__
-from authz.cli import config, laptop, rules, running
+from authz.cli import config, laptop, migrate, rules, running
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,7 +15,8 @@ def main() -> None:
     """The access layer of an Istio gateway.
 
     Write APIRules; `render` shows what they become, `explain` why a request passes or not, `controller`
-    keeps a cluster so, `serve` is the authorizer that Envoy asks, and `up` runs all of it here.
+    keeps a cluster so, `serve` is the authorizer that Envoy asks, and `up` runs all of it here. `migrate`
+    brings people over from ORY.
     """
 
 
@@ -28,5 +29,6 @@ for verb in (
     laptop.up,
     laptop.token,
     config.config,
+    migrate.migrate,
 ):
     main.add_command(verb)

@@ -4,6 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+# Differences that a person may accept, and what each means.
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "widened:paths": "take more paths where the old ones can not be said exactly",
+        "widened:anonymous": "let requests with an Authorization header pass where `anonymous` refused them",
+        "widened:overlap": "open a path that Oathkeeper answered 500 for, as two of its rules matched",
+        "narrowed:redirect": "answer 401 and 403 where browsers were redirected",
+        "narrowed:scope-strategy": "compare scopes to the letter, so that the mesh can do it",
+        "changed:id-token": "workloads read x-auth-identity in place of Authorization",
+    }
+)
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

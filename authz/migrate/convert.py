@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from authz.migrate import assembly, authorizers, grouping, judging, silence
+from authz.migrate import assembly, authorizers, clashes, clients, configuration, grouping, judging, silence
 from authz.migrate.access import Secret
 from authz.migrate.assembly import Built
 from authz.migrate.choices import Choices
@@ -36,6 +36,7 @@ class Conversion:
     apirules: tuple[Document, ...]
     config: Document
     secrets: tuple[Secret, ...]
+    clients: tuple[Document, ...]
     findings: tuple[Finding, ...]
     pairs: tuple[Pair, ...]
     open: tuple[str, ...] = ()
@@ -46,22 +47,27 @@ def convert(
 ) -> Conversion:
     """Everything that was read. `progress` is told how many objects are done."""
     judged = [judging.judge(one, world, choices) for one in _counted(world.objects, progress)]
+    clashes.tell(judged)
     ours = assembly.by_authorizer(made for one in judged for made in one.made)
-    groups = grouping.groups(judged, choices)
+    groups = grouping.groups(judged, choices, configuration.cors(world.settings))
     built = [(group, assembly.build(group, ours)) for group in groups]
     for one in judged:
         silence.speak(one)
     kept = [one for group, one in built if one and not group.is_open]
     made = [rule.made for one in kept for rule in one.rules]
     guarded = [one for one in made if assembly.is_ours(one, ours)]
-    overall = Ledger(Origin("", "access rule", "all together"), choices.accepted)
+    overall = Ledger(Origin("", "conversion", "as a whole"), choices.accepted)
+    about = [configuration.rows(world.settings, choices.accepted)] if world.settings else []
+    registered = [clients.convert(client, choices.accepted) for client in world.clients]
+    ledgers = [*(one.ledger for one in judged), *about, *(ledger for _, ledger in registered), overall]
     return Conversion(
         apirules=tuple(one.document for one in kept),
         config=authorizers.configuration(map(authorizers.entry, guarded), guarded, overall),
         secrets=authorizers.secrets(guarded),
-        findings=(*(row for one in judged for row in one.ledger.findings), *overall.findings),
+        clients=tuple(document for document, _ in registered),
+        findings=tuple(row for ledger in ledgers for row in ledger.findings),
         pairs=tuple(_pairs(world, kept)),
-        open=tuple(str(one.object.origin) for one in judged if one.ledger.is_open),
+        open=tuple(str(ledger.origin) for ledger in ledgers if ledger.is_open),
     )
 
 

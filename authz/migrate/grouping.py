@@ -41,13 +41,14 @@ class Group:
         )
 
 
-def groups(judged: Iterable[Judged], choices: Choices) -> list[Group]:
-    """In the order of their first documents."""
+def groups(judged: Iterable[Judged], choices: Choices, cors: Mapping[str, Any]) -> list[Group]:
+    """In the order of their first documents. `cors` is that of Oathkeeper's proxy."""
     found = list(judged)
     own = [
         _of_apirule(one, choices) for one in found if one.object.origin.kind == "APIRule" and one.object.rules
     ]
-    return [*own, *_of_hosts([one for one in found if one.object.origin.kind != "APIRule"], choices)]
+    others = [one for one in found if one.object.origin.kind != "APIRule"]
+    return [*own, *_of_hosts(others, choices, cors)]
 
 
 def _of_apirule(one: Judged, choices: Choices) -> Group:
@@ -72,7 +73,7 @@ def _kept(values: Any) -> dict[str, Any]:
     return {name: value for name, value in (values or {}).items() if not str(name).startswith(_NOT_OURS)}
 
 
-def _of_hosts(found: list[Judged], choices: Choices) -> Iterator[Group]:
+def _of_hosts(found: list[Judged], choices: Choices, cors: Mapping[str, Any]) -> Iterator[Group]:
     """Whatever an undecided rule may match waits with it."""
     by_host: dict[tuple[str, str], list[Judged]] = {}
     for one in found:
@@ -88,6 +89,7 @@ def _of_hosts(found: list[Judged], choices: Choices) -> Iterator[Group]:
             fields.gateway(first.object.rules[0], namespace, choices, first.ledger),
             tuple(rule for one in members for rule in one.made),
             tuple(one.ledger for one in members),
+            cors=cors,
         )
 
 

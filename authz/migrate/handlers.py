@@ -36,8 +36,7 @@ def convert(case: Case) -> list[Access]:
         case.ledger.ask(case.at(), question, answer, old=case.handler.name)
         return []
     found = known.convert(case)
-    if found:
-        case.ledger.kept(case.at(), known.new, old=case.handler.name)
+    case.ledger.kept(case.at(), known.new, old=case.handler.name)
     for name in case.names():
         if name in _TUNING:
             case.ledger.kept(case.at(name), _TUNING[name], old=case.get(name))

@@ -135,10 +135,16 @@ def owner(rule: Mapping[str, Any]) -> str:
 
 
 def of_config_map(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Oathkeeper's controller keeps access rules as JSON in a ConfigMap."""
+    """Where Kubernetes keeps Oathkeeper's files: access rules, and its configuration."""
     for key, text in mapping(body.get("data")).items():
-        if isinstance(text, str) and str(key).endswith("access-rules.json"):
+        if isinstance(text, str) and (
+            str(key).endswith("access-rules.json") or _is_configuration(str(key), text)
+        ):
             yield str(key), text
+
+
+def _is_configuration(key: str, text: str) -> bool:
+    return key in ("config.yaml", "config.yml") and "authenticators:" in text
 
 
 def origin_of(file: str, kind: Any, body: Mapping[str, Any]) -> Origin:

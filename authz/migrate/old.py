@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 # How a path is written. regex: as a whole (APIRule); oathkeeper: text with <regexes>; glob: with <globs>.
 Strategy = Literal["regex", "oathkeeper", "glob"]
-Kind = Literal["APIRule", "Rule", "access rule"]
+Kind = Literal["APIRule", "Rule", "access rule", "OAuth2Client", "configuration", "conversion"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

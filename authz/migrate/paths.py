@@ -1,10 +1,11 @@
 """An old rule's path as templates, with what is lost or gained told by a path that shows it."""
 
-from typing import Any
-
 from authz.migrate import patterns
 from authz.migrate.old import Old
+from authz.migrate.patterns import Converted, Undecided
 from authz.migrate.report import Ledger
+
+WIDER = "widened:paths"
 
 
 def templates(old: Old, ledger: Ledger) -> tuple[str, ...]:
@@ -12,31 +13,42 @@ def templates(old: Old, ledger: Ledger) -> tuple[str, ...]:
     at = field(old)
     try:
         found = patterns.convert(old.path.text, old.path.strategy)
-    except patterns.Undecided as undecided:
-        _ask(old, str(undecided), ledger)
+    except Undecided as reason:
+        question = f"Which paths are these? They can not be told for certain: {reason}."
+        ledger.ask(at, question, f"edit {at}", old=old.path.text, code="paths")
         return ()
+    if found.missing is None:
+        ledger.kept(at, "The same paths.", old=old.path.text, new=found.templates)
+        return found.templates
+    return _wider(old, found, ledger) if found.wider else _narrower(old, found, ledger)
+
+
+def _wider(old: Old, found: Converted, ledger: Ledger) -> tuple[str, ...]:
+    """More is taken only if a person has accepted that, or if there is nothing else to take."""
+    if WIDER not in ledger.accepted and found.templates:
+        return _narrower(old, found, ledger)
+    message = f"The new paths take {found.wider_extra} too, which the old one did not."
+    witness = f"{_method(old)} {found.wider_extra}"
+    new = found.wider
+    taken = ledger.widened(field(old), "paths", message, old=old.path.text, new=new, witness=witness)
+    return found.wider if taken else ()
+
+
+def _narrower(old: Old, found: Converted, ledger: Ledger) -> tuple[str, ...]:
     if not found.templates:
-        _ask(old, "it can not be said with {*} and {**}", ledger, found.wider, found.wider_extra)
+        question = f"Which paths are these? None is taken for certain, and {found.missing} is one of them."
+        ledger.ask(field(old), question, f"edit {field(old)}", old=old.path.text, code="paths")
         return ()
-    shown: dict[str, Any] = {"old": old.path.text, "new": found.templates}
-    method = old.methods[0] if old.methods else "GET"
-    if found.extra is not None:
-        message = f"The new paths take {found.extra} too, which the old one did not."
-        ledger.widened(at, "paths", message, witness=f"{method} {found.extra}", **shown)
-    if found.missing is not None:
-        message = f"{found.missing} matched the old path, and none of the new."
-        ledger.narrowed(at, "paths", message, witness=f"{method} {found.missing}", **shown)
-    if found.extra is None and found.missing is None:
-        ledger.kept(at, "The same paths.", **shown)
+    message = f"{found.missing} matched the old path, and none of the new."
+    if found.wider:
+        message += f" --accept {WIDER} takes {', '.join(found.wider)}, and with them {found.wider_extra}."
+    witness = f"{_method(old)} {found.missing}"
+    ledger.narrowed(field(old), "paths", message, old=old.path.text, new=found.templates, witness=witness)
     return found.templates
 
 
-def _ask(old: Old, why: str, ledger: Ledger, wider: tuple[str, ...] = (), extra: str | None = None) -> None:
-    question = f"Which paths are these? Of {old.path.text}, {why}."
-    if wider:
-        question += f" {', '.join(wider)} would take them all, and {extra} too."
-    at = field(old)
-    ledger.ask(at, question, f"edit {at}: one rule for each path", old=old.path.text, code="paths")
+def _method(old: Old) -> str:
+    return old.methods[0].upper() if old.methods else "GET"
 
 
 def field(old: Old) -> str:

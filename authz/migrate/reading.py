@@ -3,10 +3,10 @@
 What can not be read is a problem that names its place; it stops nothing else.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from authz import documents
 from authz.migrate import kinds
 from authz.migrate.kinds import Bad
 from authz.migrate.old import Client, Object, Settings, Strategy, World
@@ -15,14 +15,14 @@ _OATHKEEPER = "oathkeeper.ory.sh/"
 _HYDRA = "hydra.ory.sh/"
 
 
-def read(documents: Iterable[tuple[str, Any]], settings: Settings | None = None) -> World:
+def read(found: Iterable[tuple[str, Any]], settings: Settings | None = None) -> World:
     """All of them, each with the file it stands in. `settings` come before any among the documents."""
     reader = _Reader(settings)
-    found = list(documents)
-    for file, body in found:  # the strategy of access rules is said elsewhere
+    held = sorted(found, key=lambda one: not _is_of_settings(one[1]))  # they say how the others are read
+    for file, body in held:
         if isinstance(body, Mapping) and kinds.is_settings(body):
             reader.configure(file, body)
-    for file, body in found:
+    for file, body in held:
         reader.take(file, body)
     return reader.world()
 
@@ -110,11 +110,20 @@ class _Reader:
 
     def _embedded(self, file: str, text: str) -> None:
         try:
-            body = json.loads(text) if text.lstrip().startswith(("[", "{")) else None
-        except ValueError as error:
+            bodies = documents.read(text)
+        except documents.Malformed as error:
             raise Bad(f"{file}: {error}") from error
-        if body is not None:
+        for body in bodies:
+            if isinstance(body, Mapping) and kinds.is_settings(body):
+                self.configure(file, body)
             self.take(file, body)
+
+
+def _is_of_settings(body: Any) -> bool:
+    """A ConfigMap with Oathkeeper's own configuration comes first, too."""
+    return isinstance(body, Mapping) and any(
+        key.startswith("config.") for key, _ in kinds.of_config_map(body) if body.get("kind") == "ConfigMap"
+    )
 
 
 def _without_derived(objects: Iterable[Object]) -> tuple[Object, ...]:

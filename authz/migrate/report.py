@@ -3,6 +3,7 @@
 Nothing is dropped in silence: what no row speaks of gets a row that says so.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,6 +12,11 @@ from typing import Any
 from authz.migrate.old import Origin
 
 # Kubernetes' own, and what others wrote about the object: neither says who may pass.
+_secret = re.compile(
+    r"password|secret(?!Name)|\.authorization$|api[-_]?key|additional_headers|-token$", re.IGNORECASE
+).search
+_userinfo = re.compile(r"//[^/@\s]+@").sub
+
 _OTHERS = ("metadata.", "status", "apiVersion", "kind", "id")
 
 
@@ -56,8 +62,9 @@ class Ledger:
     index: int | None = None
 
     def kept(self, at: str, message: str, old: Any = "", new: Any = "", code: str = "") -> None:
-        """It means what it meant."""
-        self._add(at, Verdict.KEPT, message, old=text(old), new=text(new), code=code)
+        """It means what it meant. What stands neither there nor here needs no row."""
+        if text(old) or text(new):
+            self._add(at, Verdict.KEPT, message, old=text(old), new=text(new), code=code)
 
     def narrowed(  # noqa: PLR0913  # one for each column
         self, at: str, code: str, message: str, *, old: Any = "", new: Any = "", witness: str = ""
@@ -90,8 +97,13 @@ class Ledger:
         return any(one.verdict is Verdict.DECISION for one in self.findings)
 
     def _add(self, at: str, verdict: Verdict, message: str, **rest: str) -> None:
+        """A report goes from hand to hand: what may be a credential stands in none of its columns."""
+        shown = {name: _userinfo("//***@", value) for name, value in rest.items()}
+        if _secret(at):
+            shown |= {"old": "***"} | ({"new": "***"} if "new" in shown else {})
+        said = _userinfo("//***@", message)
         self.findings.append(
-            Finding(str(self.origin), self.index, at, verdict, message, file=self.origin.file, **rest)
+            Finding(str(self.origin), self.index, at, verdict, said, file=self.origin.file, **shown)
         )
 
 

@@ -1,17 +1,25 @@
 """What no row speaks of gets one: a setting of a handler is a question, anything else is left out."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from authz.migrate import report
 from authz.migrate.judging import Judged
+from authz.migrate.report import Ledger
+from authz.migrate.vocabulary import SETTINGS
 
 # Written by whoever made the object, and read by nobody since.
 _TEXTS = {
     "description": "Words for people; put them into an annotation if they matter.",
     "version": "Of the file's format.",
     "configMapName": "There is no such file any more.",
-    "external": "It had no meaning.",
-    "isExternal": "It had no meaning.",
+    "authority": "Of gRPC: the host, as of any request.",
 }
 _EMPTY: tuple[object, ...] = (None, "", {}, [])
+
+_setting = re.compile(r"(.*)\.config\.([A-Za-z_]+).*").fullmatch
+_step = re.compile(r"([^.\[\]]+)|\[(\d+)\]").finditer
 
 
 def speak(judged: Judged) -> None:
@@ -19,17 +27,40 @@ def speak(judged: Judged) -> None:
     ledger = judged.ledger
     for at, value in list(report.silent(judged.object.body, ledger.findings)):
         ledger.index = _index(at)
-        name = at.rpartition(".")[2]
-        if value in _EMPTY:
-            continue
-        if name in _TEXTS:
-            ledger.kept(at, _TEXTS[name], old=value, new="left out")
-        elif ".config." in at:
-            question = f"What does {name} do? The handler has no such setting, so nothing is made of it."
-            ledger.ask(at, question, f"take {at} out of the rule", old=value)
-        else:
-            ledger.narrowed(at, "unknown", "No version has this field; nothing is made of it.", old=value)
+        if value not in _EMPTY:
+            _about(at, value, judged.object.body, ledger)
     ledger.index = None
+
+
+def _about(at: str, value: Any, body: Mapping[str, Any], ledger: Ledger) -> None:
+    name = at.rpartition(".")[2]
+    if name in _TEXTS:
+        ledger.kept(at, _TEXTS[name], old=value, new="left out")
+    elif found := _setting(at):
+        _about_setting(at, value, (str(_at(body, f"{found[1]}.handler")), found[2]), ledger)
+    else:
+        ledger.narrowed(at, "unknown", "No version has this field; nothing is made of it.", old=value)
+
+
+def _about_setting(at: str, value: Any, named: tuple[str, str], ledger: Ledger) -> None:
+    handler, setting = named
+    if setting in SETTINGS.get(handler, ()):
+        ledger.kept(at, f"It belongs to {handler}, whose own row says what becomes of it.", old=value)
+    else:
+        question = f"What does {setting} do? {handler} has no such setting, so nothing is made of it."
+        ledger.ask(at, question, f"take {at} out of the rule", old=value)
+
+
+def _at(body: Any, path: str) -> Any:
+    """The value there, or nothing."""
+    for step in _step(path):
+        if step[1] and isinstance(body, Mapping):
+            body = body.get(step[1])
+        elif step[2] and isinstance(body, list) and int(step[2]) < len(body):
+            body = body[int(step[2])]
+        else:
+            return ""
+    return body
 
 
 def _index(at: str) -> int | None:

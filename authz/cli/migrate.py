@@ -1,0 +1,205 @@
+"""`authz migrate`: from ORY to here."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from authz.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from authz.migrate.choices import Choices
+    from authz.migrate.convert import Conversion
+    from authz.migrate.old import Settings, World
+
+_PROGRESS_EVERY = 500  # objects
+_PATH = click.Path(path_type=Path)
+
+
+@click.group()
+def migrate() -> None:
+    """Bring rules of ORY Oathkeeper and of Kyma's old APIRules here.
+
+    \b
+    convert   what they become, and a report of every difference
+    """
+
+
+@migrate.command()
+@click.argument("files", nargs=-1)
+@click.option("--cluster", is_flag=True, help="Read the cluster of KUBECONFIG too; nothing is written there.")
+@click.option("--out", type=_PATH, help="A folder for APIRules, configuration, report; else standard output.")
+@click.option("--report", type=_PATH, help="Write the report, Markdown, here.")
+@click.option("--json", "json_file", type=_PATH, help="Write the report, for tools, here.")
+@click.option(
+    "--oathkeeper-config", type=options.FILE, help="Oathkeeper's config.yaml: what rules leave out."
+)
+@click.option(
+    "--issuer", "issuers", multiple=True, metavar="URL=ISSUER", help="Who issues the tokens of an address."
+)
+@click.option("--token", "tokens", multiple=True, type=options.FILE, help="A token that shows its issuer.")
+@click.option("--offline", is_flag=True, help="Ask nobody: no discovery of issuers.")
+@click.option("--accept", "accepted", multiple=True, metavar="CODE", help="A difference that you accept.")
+@click.option("--gateway", default="", metavar="NAMESPACE/NAME", help="For rules that name no gateway.")
+@click.option("--namespace", default="", help="For access rules, which have none.")
+@click.option("--host", "hosts", multiple=True, metavar="PATTERN=HOST,…", help="The hosts of a pattern.")
+@click.option("--session", default="", metavar="URL", help="oauth2-proxy, for rules that sign people in.")
+@click.option("--all-methods", is_flag=True, help="`allow` goes on to let every method pass.")
+def convert(  # noqa: PLR0913, PLR0917  # one for each option
+    files: tuple[str, ...],
+    cluster: bool,
+    out: Path | None,
+    report: Path | None,
+    json_file: Path | None,
+    oathkeeper_config: Path | None,
+    issuers: tuple[str, ...],
+    tokens: tuple[Path, ...],
+    offline: bool,
+    accepted: tuple[str, ...],
+    gateway: str,
+    namespace: str,
+    hosts: tuple[str, ...],
+    session: str,
+    all_methods: bool,
+) -> None:
+    """Make APIRules and authorizers of old rules, and report every field of them.
+
+    FILES are files, folders with all that is in them, or - for standard input: APIRules v1alpha1 and
+    v1beta1 (also where Kyma keeps them in an annotation), Oathkeeper's Rules, access-rule files and
+    config.yaml, Hydra's OAuth2Clients.
+
+    What waits for a decision is not written, and the report asks one question about it, with the flag
+    or the edit that answers it. Ends with 1 while anything waits. Nothing is widened unless accepted.
+
+    \b
+    authz migrate convert old/ --out new
+    kubectl get apirules.v1beta1.gateway.kyma-project.io -A -o yaml | authz migrate convert - --out new
+    authz migrate convert --cluster --out new --issuer https://idp/keys=https://idp
+    authz migrate convert rules.json --oathkeeper-config config.yaml --gateway istio-system/gateway
+    authz migrate convert old/ | authz render /dev/stdin cluster.yaml
+    """
+    from authz.migrate import convert as converter
+    from authz.migrate import output, rendering
+    from authz.migrate.choices import CODES, Choices
+
+    if unknown := sorted(set(accepted) - set(CODES)):
+        known = ", ".join(CODES)
+        raise click.BadParameter(f"{unknown[0]} is none of: {known}", param_hint="--accept")
+    if not files and not cluster:
+        raise click.UsageError("FILES or --cluster is needed")
+    world, problems = _world(files, cluster, _settings(oathkeeper_config))
+    said = Choices(
+        accepted=frozenset(accepted),
+        issuers=_pairs(issuers, "--issuer"),
+        gateway=gateway,
+        namespace=namespace,
+        hosts={name: tuple(value.split(",")) for name, value in _pairs(hosts, "--host").items()},
+        session=session.rstrip("/"),
+        all_methods=all_methods,
+    )
+    choices = _learnt(world, said, tokens, offline)
+    made = converter.convert(world, choices, _progress(len(world.objects)))
+    problems = [*problems, *world.problems]
+    if out:
+        _written(lambda: output.write(out, made, problems))
+    else:
+        sys.stdout.write(output.stream(made))
+    if report:
+        _written(lambda: report.write_text(rendering.markdown(made, problems), encoding="utf-8"))
+    if json_file:
+        _written(lambda: json_file.write_text(rendering.as_json(made, problems), encoding="utf-8"))
+    _conclude(made, problems, said_where=bool(out or report))
+
+
+def _world(files: Iterable[str], cluster: bool, settings: Settings | None) -> tuple[World, list[str]]:
+    from authz.migrate import files as sources
+    from authz.migrate import in_cluster, reading
+
+    found, problems = sources.read(files)
+    if cluster:
+        there, missing = asyncio.run(in_cluster.read())
+        found, problems = [*found, *there], [*problems, *missing]
+    return reading.read(found, settings), problems
+
+
+def _settings(file: Path | None) -> Settings | None:
+    from authz.migrate import files as sources
+    from authz.migrate import kinds
+
+    if file is None:
+        return None
+    found, problems = sources.read([str(file)])
+    bodies = [body for _, body in found if isinstance(body, dict)]
+    options.fail_on(problems or ([] if len(bodies) == 1 else [f"{file}: one document is expected"]))
+    return kinds.settings(str(file), bodies[0])
+
+
+def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: bool) -> Choices:
+    """Issuers that can be found out; what a person has said stands."""
+    from dataclasses import replace
+
+    from authz.migrate import learning
+    from authz.sources.http import Client
+
+    unknown = learning.unknown(world, choices)
+    if offline or not unknown:
+        return choices
+
+    async def ask() -> dict[str, str]:
+        client = Client()
+        try:
+            held = [file.read_text(encoding="utf-8").strip() for file in tokens]
+            return await learning.learn(client, unknown, held)
+        finally:
+            await client.close()
+
+    click.echo(f"asking who issues the tokens of {len(unknown)} addresses", err=True)
+    found = asyncio.run(ask())
+    for url, issuer in found.items():
+        click.echo(f"{url}: {issuer}", err=True)
+    return replace(choices, issuers=learning.merged(choices.issuers, found))
+
+
+def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    """Of `a=b=c`, the last part is the value: URLs may have the sign in them."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.rpartition("=")
+        if not sign or not name or not value:
+            raise click.BadParameter(f"{text!r} is no NAME=VALUE", param_hint=option)
+        found[name] = value
+    return found
+
+
+def _progress(total: int) -> Callable[[int], None]:
+    def tell(done: int) -> None:
+        if total > _PROGRESS_EVERY and (done % _PROGRESS_EVERY == 0 or done == total):
+            click.echo(f"{done:,} of {total:,} objects", err=True)
+
+    return tell
+
+
+def _written(write: Callable[[], object]) -> None:
+    try:
+        write()
+    except OSError as error:
+        options.fail_on([str(error)])
+
+
+def _conclude(made: Conversion, problems: list[str], *, said_where: bool) -> None:
+    from authz.migrate import rendering
+
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo(rendering.line(made), err=True)
+    if made.open and not said_where:
+        for finding in made.findings:
+            if finding.answer:
+                click.echo(f"{finding.object}: {finding.field}: {finding.message} {finding.answer}", err=True)
+    sys.exit(1 if made.open or problems else 0)

@@ -1,0 +1,74 @@
+"""The old objects of a cluster, read once. Nothing is written there.
+
+A kind that the cluster does not have is nothing to report: who has only Oathkeeper has no APIRules.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from authz.controller import kubeconfig
+from authz.controller.api import Api, Refused, Unreachable
+from authz.controller.kinds import Document, Kind
+from authz.istio.apirule import GROUP
+from authz.migrate import kinds
+
+PAGE = "200"  # objects in one answer: a few MB at most
+CLUSTER = "the cluster"
+
+# As v2, an APIRule has its old form in an annotation; where v2 is not served, it is old itself.
+_APIRULES = tuple(
+    Kind(f"{GROUP}/{version}", "APIRule", "apirules") for version in ("v2", "v1beta1", "v1alpha1")
+)
+_RULES = Kind("oathkeeper.ory.sh/v1alpha1", "Rule", "rules")
+_CLIENTS = Kind("hydra.ory.sh/v1alpha1", "OAuth2Client", "oauth2clients")
+_CONFIG = Kind("v1", "ConfigMap", "configmaps", namespace="kyma-system")
+
+
+async def read() -> tuple[list[tuple[str, Any]], list[str]]:
+    """Each object with where it is from, and what could not be read."""
+    try:
+        access = kubeconfig.find()
+    except kubeconfig.Unusable as unusable:
+        return [], [f"{CLUSTER}: {unusable}"]
+    api, problems = Api(access), list[str]()
+    try:
+        found = await _first(api, problems)
+        for kind in (_RULES, _CLIENTS):
+            found += await _all(api, kind, problems) or []
+        found += [one for one in await _all(api, _CONFIG, problems) or [] if list(kinds.of_config_map(one))]
+    finally:
+        await api.close()
+    return [(CLUSTER, one) for one in found], problems
+
+
+async def _first(api: Api, problems: list[str]) -> list[Document]:
+    for kind in _APIRULES:
+        found = await _all(api, kind, problems)
+        if found is not None:
+            return found
+    return []
+
+
+async def _all(api: Api, kind: Kind, problems: list[str]) -> list[Document] | None:
+    """None where there is no such kind."""
+    try:
+        return [one async for one in _pages(api, kind)]
+    except Refused as refused:
+        if refused.status == 404:
+            return None
+        problems.append(f"{CLUSTER}: {kind.plural} can not be read: {refused}")
+    except Unreachable as error:
+        problems.append(f"{CLUSTER}: {kind.plural} can not be read: {error}")
+    return []
+
+
+async def _pages(api: Api, kind: Kind) -> AsyncIterator[Document]:
+    query = {"limit": PAGE}
+    while True:
+        answer = await api.list(kind, query)
+        for item in answer["items"]:
+            yield {"apiVersion": kind.api_version, "kind": kind.name} | item
+        again = answer.get("metadata", {}).get("continue")
+        if not again:
+            return
+        query = {"limit": PAGE, "continue": again}
