@@ -145,22 +145,14 @@ def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: b
     from dataclasses import replace
 
     from authz.migrate import learning
-    from authz.sources.http import Client
 
     unknown = learning.unknown(world, choices)
     if offline or not unknown:
         return choices
 
-    async def ask() -> dict[str, str]:
-        client = Client()
-        try:
-            held = [file.read_text(encoding="utf-8").strip() for file in tokens]
-            return await learning.learn(client, unknown, held)
-        finally:
-            await client.close()
-
     click.echo(f"asking who issues the tokens of {len(unknown)} addresses", err=True)
-    found = asyncio.run(ask())
+    held = [file.read_text(encoding="utf-8").strip() for file in tokens]
+    found = asyncio.run(learning.ask(unknown, held))
     for url, issuer in found.items():
         click.echo(f"{url}: {issuer}", err=True)
     return replace(choices, issuers=learning.merged(choices.issuers, found))

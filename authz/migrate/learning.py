@@ -31,6 +31,15 @@ def unknown(world: World, choices: Choices) -> tuple[str, ...]:
     return tuple(dict.fromkeys(url for url in urls if url not in choices.issuers))
 
 
+async def ask(urls: Iterable[str], tokens: Iterable[str] = ()) -> dict[str, str]:
+    """As `learn`, by a client of its own."""
+    client = Client()
+    try:
+        return await learn(client, urls, tokens)
+    finally:
+        await client.close()
+
+
 async def learn(client: Client, urls: Iterable[str], tokens: Iterable[str] = ()) -> dict[str, str]:
     """Address to issuer, for those that can be told."""
     asked, held = list(urls)[:URLS_MAX], list(tokens)
