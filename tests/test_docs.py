@@ -11,7 +11,7 @@ from authz import config
 from authz.local import programs
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "charts").glob("*/*.md")])
 OAUTH2 = (ROOT / "docs" / "oauth2.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", OAUTH2, re.DOTALL)]
 SETTINGS = [block for block in BLOCKS if "authorizers" in block]

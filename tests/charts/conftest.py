@@ -22,7 +22,8 @@ def documents(request, all_rendered):
 
 @pytest.fixture(scope="session")
 def kube(tmp_path_factory):
-    with ApiServer(tmp_path_factory.mktemp("charts")) as server:
+    users = {"controller": (f"system:serviceaccount:{NAMESPACE}:authz-controller",)}
+    with ApiServer(tmp_path_factory.mktemp("charts"), users) as server:
         folder = programs.prometheus_crds()
         files = [folder / f"monitoring.coreos.com_{name}.yaml" for name in _OPERATORS]
         server.install(yaml.load(file.read_text(), yaml.CSafeLoader) for file in files)

@@ -71,6 +71,7 @@ COMBINATIONS: Mapping[str, Values] = {
     "no sidecars": {"sidecar": False, "oauth2Proxy": LOGIN},
     "own TLS": {
         "sidecar": False,
+        "destinationRule": {"tls": {"mode": "SIMPLE", "credentialName": "authz-ca"}},
         "config": {
             "listen": {
                 "tls": {

@@ -13,13 +13,11 @@ import yaml
 
 from tests.charts import helm
 from tests.charts.helm import CHART, NAMESPACE, RELEASE, ROOT, one
-from tests.kube.server import ApiServer
 
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "install.md").read_text()
 BLOCKS = dict(re.findall(r"```yaml\n# ([a-z.]+)\n(.*?)```", PAGE, re.DOTALL))
-CONTROLLER = f"system:serviceaccount:{NAMESPACE}:authz-controller"
 PATIENCE_S = 30.0
 
 
@@ -31,19 +29,13 @@ def values(*names):
     return merged
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+@pytest.fixture
+def cluster(kube):
     """Step 3: the chart is installed."""
-    users = {"controller": (CONTROLLER,)}
-    with ApiServer(tmp_path_factory.mktemp("install"), users) as server:
-        for namespace in ("istio-system", NAMESPACE):
-            server.namespace(namespace)
-        helm.run(
-            *("install", RELEASE, CHART, "--namespace", NAMESPACE),
-            values=values("values.yaml"),
-            kubeconfig=server.kubeconfig,
-        )
-        yield server
+    release = [RELEASE, "--namespace", NAMESPACE]
+    helm.run("install", *release, CHART, values=values("values.yaml"), kubeconfig=kube.kubeconfig)
+    yield kube
+    helm.run("uninstall", *release, kubeconfig=kube.kubeconfig)
 
 
 def test_the_page_has_what_is_tried_here():
@@ -71,6 +63,10 @@ def test_the_rule_is_ready_once_the_mesh_is_told(cluster, tmp_path):
     apply(cluster, BLOCKS["shop.yaml"] + "---\n" + BLOCKS["rule.yaml"])
     with controlling(cluster, tmp_path):
         assert eventually_ready(cluster) == ["shop", "shop", "Ready", '["shop.example.com"]']
+        gone = cluster.kubectl("delete", "apirule", "shop", "--namespace", "shop", "--timeout", "20s")
+        assert gone.returncode == 0, gone.stderr
+    kinds = "virtualservices,authorizationpolicies,requestauthentications"
+    assert cluster.kubectl("get", kinds, "--namespace", "shop", "--output=name").stdout == ""
 
 
 def register(cluster):

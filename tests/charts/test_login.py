@@ -1,12 +1,17 @@
 """What the chart tells oauth2-proxy is what the real one takes, for every provider."""
 
+import base64
 import subprocess
+import time
+from contextlib import contextmanager, suppress
 
+import httpx
 import pytest
 import yaml
 
 from authz.local import programs
 from tests.charts.helm import COMBINATIONS, LOGIN, ROOT, one, rendered
+from tests.server.transports import free_address
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +85,68 @@ def test_redis_is_found_and_asked_for_its_password(all_rendered):
     assert environment["OAUTH2_PROXY_REDIS_CONNECTION_URL"]["value"] == f"redis://authz-redis:{port}"
     named = environment["OAUTH2_PROXY_REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]
     assert named["key"] in one(documents, "Secret", named["name"])["data"]
+
+
+@contextmanager
+def redis(documents, folder):
+    """The real one, with the chart's arguments and file, on a port of its own."""
+    (container,) = one(documents, "Deployment", "authz-redis")["spec"]["template"]["spec"]["containers"]
+    made = one(documents, "Secret", "authz-redis")["data"]
+    (folder / "redis.conf").write_bytes(base64.b64decode(made["redis.conf"]))
+    port = free_address().rpartition(":")[2]
+    arguments = [each.replace("/etc/redis", str(folder)) for each in container["args"]]
+    command = [programs.get(container["command"][0]), *arguments, "--port", port, "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    try:
+        yield port, base64.b64decode(made["password"]).decode()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def is_ready(port, password, folder):
+    """Whether oauth2-proxy calls itself ready, which takes Redis."""
+    address = free_address()
+    for name in ("client", "cookie"):
+        (folder / name).write_text("0" * 32)
+    options = {
+        "http-address": address,
+        "upstream": "static://202",
+        "email-domain": "*",
+        "provider": "github",
+        "client-id": "x",
+        "client-secret-file": folder / "client",
+        "cookie-secret-file": folder / "cookie",
+        "session-store-type": "redis",
+    }
+    environment = {
+        "OAUTH2_PROXY_REDIS_CONNECTION_URL": f"redis://127.0.0.1:{port}",
+        "OAUTH2_PROXY_REDIS_PASSWORD": password,
+    }
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    process = subprocess.Popen(
+        [programs.get("oauth2-proxy"), *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(200):
+            with suppress(httpx.TransportError):
+                return httpx.get(f"http://{address}/ready").status_code == 200
+            if process.poll() is not None:
+                return False
+            time.sleep(0.05)
+        return False
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_the_real_redis_takes_the_charts_file_and_admits_oauth2_proxy_alone(all_rendered, tmp_path):
+    with redis(all_rendered["everything"], tmp_path) as (port, password):
+        assert is_ready(port, password, tmp_path)
+        assert not is_ready(port, "another", tmp_path)
 
 
 def test_a_list_is_given_as_often_as_it_has_members(all_rendered):

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 ROLES = ROOT / "config" / "rbac"
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+TLS = {"certFile": "/a", "keyFile": "/b"}
 NEED_THE_API = {"authz", "authz-controller"}
 
 
@@ -88,7 +89,8 @@ def test_ports_that_are_named_are_there(documents):
             assert {port["targetPort"] for port in document["spec"]["ports"]} <= named
         if document["kind"] == "NetworkPolicy":
             rules = document["spec"].get("ingress", ())
-            assert {port["port"] for rule in rules for port in rule["ports"]} <= named
+            allowed = {port["port"] for rule in rules for port in rule["ports"]}
+            assert allowed <= named | {15020, 15090}, "ours, and the sidecar's metrics"
 
 
 def test_the_configuration_is_one_that_the_programs_read(documents):
@@ -113,6 +115,16 @@ def _bare(document):
     metadata = {key: value for key, value in document["metadata"].items() if key != "labels"}
     rest = {key: value for key, value in document.items() if key != "automountServiceAccountToken"}
     return rest | {"metadata": metadata}
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("default", "ISTIO_MUTUAL"), ("no sidecars", "DISABLE"), ("own TLS", "SIMPLE")]
+)
+def test_envoys_speak_what_the_authorizer_understands(name, mode, all_rendered):
+    policy = one(all_rendered[name], "DestinationRule", "authz")["spec"]["trafficPolicy"]
+    assert policy["tls"]["mode"] == mode
+    strict = [each for each in all_rendered[name] if each["kind"] == "PeerAuthentication"]
+    assert bool(strict) is (mode == "ISTIO_MUTUAL")
 
 
 def test_another_release_has_names_of_its_own():
@@ -175,6 +187,8 @@ def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
         ({"oauth2Proxy": {"provider": "keycloak"}}, "/oauth2Proxy/provider"),
         ({"oauth2Proxy": {"enabled": True, "clientId": "x"}}, "oauth2Proxy.issuer is needed"),
         ({"oauth2Proxy": LOGIN | {"clientSecret": {"name": ""}}}, "oauth2Proxy.clientSecret.name is needed"),
+        ({"config": {"listen": {"tls": TLS}}}, "takes sidecar: false"),
+        ({"config": {"listen": {"tls": TLS}}, "sidecar": False}, "takes destinationRule.tls"),
         ({"metrics": {"serviceMonitor": {"enabled": True}}}, "takes metrics.enabled"),
     ],
 )
