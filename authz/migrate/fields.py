@@ -121,7 +121,7 @@ def host(written: str, ledger: Ledger, at: str) -> str:
     return made
 
 
-def methods(old: Old, choices: Choices, ledger: Ledger) -> tuple[str, ...]:
+def methods(old: Old, templates: tuple[str, ...], choices: Choices, ledger: Ledger) -> tuple[str, ...]:
     """Those that are listed. `allow` exposed all of them, listed or not."""
     at = (
         f"{old.at}.methods"
@@ -138,7 +138,7 @@ def methods(old: Old, choices: Choices, ledger: Ledger) -> tuple[str, ...]:
             ledger.kept(at, "allow let every method pass, and so does the new rule.", old=listed, new=METHODS)
             return METHODS
         message = "allow let every method pass; now those that are listed. --all-methods keeps the others."
-        witness = f"{rest[0]} {{path}}" if rest else ""
+        witness = f"{rest[0]} {literal(templates[0])}" if rest and templates else ""
         ledger.narrowed(at, "allow-methods", message, old="every method", new=known, witness=witness)
         return known
     if known:
@@ -146,3 +146,8 @@ def methods(old: Old, choices: Choices, ledger: Ledger) -> tuple[str, ...]:
     else:
         ledger.ask(at, "Which methods may be used? None is listed, and no request matched.", f"edit {at}")
     return known
+
+
+def literal(template: str) -> str:
+    """A path of the template's."""
+    return template.replace("/*", "/x").replace("{**}", "x").replace("{*}", "x")

@@ -39,7 +39,7 @@ def judge(one: Object, world: World, choices: Choices) -> Judged:
 def _rule(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> Made | None:
     ledger.index = old.index
     templates = paths.templates(old, ledger)
-    methods = fields.methods(old, choices, ledger)
+    methods = fields.methods(old, templates, choices, ledger)
     access = _access(old, settings, choices, ledger)
     cases = [Case(one, "mutators", settings, choices, ledger, access, old.by_mesh) for one in old.mutators]
     added = mutators.convert(cases)

@@ -109,7 +109,7 @@ def access_rule(file: str, body: Mapping[str, Any], strategy: Strategy) -> Objec
 
 def _old(origin: Origin, rule: Mapping[str, Any], strategy: Strategy, at: str) -> Old:
     match = mapping(rule.get("match"))
-    schemes, host, path = urls.split(str(match.get("url") or ""))
+    schemes, host, path = urls.split(_url(match))
     authorizer = _handlers([rule.get("authorizer") or {"handler": "allow"}], f"{at}authorizer")[0]
     return Old(
         origin=origin,
@@ -117,7 +117,7 @@ def _old(origin: Origin, rule: Mapping[str, Any], strategy: Strategy, at: str) -
         at=at.rstrip("."),
         hosts=tuple(Pattern(one, strategy) for one in urls.hosts(host)),
         path=Pattern(path, strategy),
-        methods=_texts(match.get("methods")),
+        methods=_texts(match.get("methods")) or (("POST",) if "full_method" in match else ()),
         authenticators=_handlers(rule.get("authenticators"), f"{at}authenticators"),
         authorizer=Handler(authorizer.name, authorizer.config, f"{at}authorizer"),
         mutators=_handlers(rule.get("mutators"), f"{at}mutators"),
@@ -125,6 +125,13 @@ def _old(origin: Origin, rule: Mapping[str, Any], strategy: Strategy, at: str) -
         upstream=urls.upstream(mapping(rule.get("upstream")), f"{at}upstream"),
         schemes=schemes,
     )
+
+
+def _url(match: Mapping[str, Any]) -> str:
+    """GRPC's calls are POST requests with the method for a path."""
+    if "full_method" in match:
+        return f"http://{match.get('authority') or '<.*>'}/{match['full_method']}"
+    return str(match.get("url") or "")
 
 
 def owner(rule: Mapping[str, Any]) -> str:

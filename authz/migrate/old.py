@@ -44,10 +44,10 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """One of the pipeline. `at` is where it stands in its document."""
+    """One of the pipeline. `at` is its place in the document; what it is set to may hold credentials."""
 
     name: str
-    config: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    config: Mapping[str, Any] = field(default_factory=lambda: NOTHING, repr=False)
     at: str = ""
 
 
@@ -111,7 +111,7 @@ class Object:
     """A document that was read, as a whole: what its rules do not say is found here, and reported."""
 
     origin: Origin
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     rules: tuple[Old, ...]
 
 
@@ -123,13 +123,13 @@ class Settings:
     """
 
     file: str
-    authenticators: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
-    authorizers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
-    mutators: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
-    errors: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
+    authenticators: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
+    authorizers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
+    mutators: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
+    errors: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
     fallback: tuple[str, ...] = ("json",)
     strategy: Strategy = "oathkeeper"
-    written: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    written: Mapping[str, Any] = field(default_factory=lambda: NOTHING, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Client:
     origin_file: str
     namespace: str
     name: str
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Any] = field(repr=False)
 
     @property
     def key(self) -> str:

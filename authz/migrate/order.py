@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from authz.istio import precedence
+from authz.migrate import fields
 from authz.migrate.made import Rule
 from authz.migrate.report import Ledger
 
@@ -43,7 +44,7 @@ def _reached(rule: Rule, before: list[Rule], ledger: Ledger) -> Rule:
 
 
 def _tell(rule: Rule, other: Rule, shared: list[str], ledger: Ledger) -> None:
-    at, witness = field(rule), f"{shared[0]} {_literal(rule.template)}"
+    at, witness = field(rule), f"{shared[0]} {fields.literal(rule.template)}"
     if not _both_by_oathkeeper(rule, other):
         message = f"No request got here: {field(other)} took them all."
         ledger.kept(at, message, old=rule.template, new="left out", code="never-reached")
@@ -72,7 +73,7 @@ def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:
         f"Oathkeeper answered 500 here, for {field(other)} matches too. Now the more special path decides."
     )
     shared = next(method for method in rule.methods if method in other.methods)
-    witness = f"{shared} {_literal(rule.template)}"
+    witness = f"{shared} {fields.literal(rule.template)}"
     if rule.made.is_public and not other.made.is_public:
         ledger.widened(at, "overlap", message, old=rule.template, new="noAuth", witness=witness)
     else:
@@ -87,7 +88,3 @@ def field(rule: Rule) -> str:
     """Where its path is written."""
     old = rule.made.old
     return f"{old.at}.path" if old.origin.kind == "APIRule" else f"{old.at + '.' if old.at else ''}match.url"
-
-
-def _literal(template: str) -> str:
-    return template.replace("/*", "/x").replace("{**}", "x").replace("{*}", "x")

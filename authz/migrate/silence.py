@@ -15,7 +15,9 @@ _TEXTS = {
     "version": "Of the file's format.",
     "configMapName": "There is no such file any more.",
     "authority": "Of gRPC: the host, as of any request.",
+    "full_method": "Of gRPC: the path, as of any request.",
 }
+_LEFT_OUT = "left out"
 _EMPTY: tuple[object, ...] = (None, "", {}, [])
 
 _setting = re.compile(r"(.*)\.config\.([A-Za-z_]+).*").fullmatch
@@ -35,7 +37,11 @@ def speak(judged: Judged) -> None:
 def _about(at: str, value: Any, body: Mapping[str, Any], ledger: Ledger) -> None:
     name = at.rpartition(".")[2]
     if name in _TEXTS:
-        ledger.kept(at, _TEXTS[name], old=value, new="left out")
+        ledger.kept(at, _TEXTS[name], old=value, new=_LEFT_OUT)
+    elif name == "timeout":
+        ledger.kept(at, "The same, in seconds.", old=value, new=value)
+    elif at.startswith("spec.service."):
+        ledger.kept(at, "Every rule has a service of its own.", old=value, new=_LEFT_OUT)
     elif found := _setting(at):
         _about_setting(at, value, (str(_at(body, f"{found[1]}.handler")), found[2]), ledger)
     else:
