@@ -46,11 +46,15 @@ def owners(apirules: Iterable[APIRule], gateways: Mapping[str, Gateway]) -> dict
 
 
 def serves(gateway: Gateway, apirule: APIRule, host: str) -> bool:
-    """True if some server of the Gateway takes the host, or a part of it, from the APIRule's namespace.
+    """True if some server of its Gateway takes the host, or a part of it, from the APIRule's namespace."""
+    return takes(gateway, apirule.spec.gateway.partition("/")[0], host, apirule.namespace)
+
+
+def takes(gateway: Gateway, near: str, host: str, own: str) -> bool:
+    """True if some server of the Gateway in namespace `near` takes the host, or a part of it, from `own`.
 
     Istio writes a server's host as `host`, or `namespace/host` where `.` is the Gateway's own and `*` any.
     """
-    own, near = apirule.namespace, apirule.spec.gateway.partition("/")[0]
     for written in (written for server in gateway.hosts for written in server):
         space, slash, name = written.lower().rpartition("/")
         admitted = not slash or space in ("*", own) or (space == "." and near == own)

@@ -44,9 +44,13 @@ def known(found: Iterable[objects.VirtualService]) -> Strangers:
     return Strangers(frozenset(each.key for each in foreign), at)
 
 
+def gateways(found: objects.VirtualService) -> frozenset[str]:
+    """The Gateways that it names, each as `namespace/name`."""
+    return frozenset(_full(name, found.metadata.namespace) for name in found.spec.gateways)
+
+
 def _stranger(found: objects.VirtualService) -> Stranger:
-    gateways = frozenset(_full(name, found.metadata.namespace) for name in found.spec.gateways)
-    return Stranger(found.key, gateways, found.metadata.creation_timestamp)
+    return Stranger(found.key, gateways(found), found.metadata.creation_timestamp)
 
 
 def _full(name: str, namespace: str) -> str:

@@ -56,10 +56,9 @@ LOCAL = "not supported by the local gateway"
         (virtual_service({"match": []}), f"{VS}.http[0].route: must have exactly one destination"),
         (virtual_service(to_shop(directResponse={})), f"{VS}.http[0].route: does not go with directResponse"),
         (virtual_service(to_shop(headers={"request": {"set": []}})), ".set: must be a mapping"),
-        (virtual_service(hosts=("a", "a")), f"{VS}.hosts: a is claimed by another VirtualService"),
         (
-            virtual_service({"route": [{"destination": {"host": "x", "port": {"number": 1}}}]}),
-            ".destination.host: x:1 is not a workload of the local gateway",
+            virtual_service(to_shop(mirrors=[{"percentage": {"value": "1"}}])),
+            f"{VS}.http[0].mirrors[0].percentage.value: must be a number",
         ),
         (
             resource("VirtualService", "shop", {"hosts": ["a"], "gateways": ["mesh"]}),

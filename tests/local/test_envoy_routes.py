@@ -73,7 +73,53 @@ def test_a_route_retries_as_it_says(retries, expected):
     assert expected == (policy and (policy["num_retries"], policy["per_try_timeout"], policy["retry_on"]))
 
 
+@pytest.mark.parametrize(
+    ("copied", "expected"),
+    [
+        ({"mirror": {"host": "shop"}}, [("outbound|8000||shop.apps.svc.cluster.local", {"numerator": 100})]),
+        (
+            {"mirror": {"host": "shop"}, "mirrorPercentage": {"value": 0.5}},
+            [("outbound|8000||shop.apps.svc.cluster.local", {"numerator": 5000, "denominator": "MILLION"})],
+        ),
+        ({"mirror": {"host": "shop"}, "mirrorPercentage": {"value": 0}}, []),
+        (
+            {
+                "mirrors": [
+                    {"destination": {"host": "a.b.c", "port": {"number": 9}}},
+                    {"destination": {"host": "a"}},
+                ]
+            },
+            [
+                ("outbound|9||a.b.c", {"numerator": 100}),
+                ("outbound|80||a.apps.svc.cluster.local", {"numerator": 100}),
+            ],
+        ),
+    ],
+)
+def test_a_route_may_send_copies_elsewhere(copied, expected):
+    """The whole of the requests, unless a share is said; to the Service's only port, or the gateway's."""
+    [made] = routes(to_shop(**copied))
+    mirrors = made["route"].get("request_mirror_policies", [])
+    assert [(each["cluster"], each["runtime_fraction"]["default_value"]) for each in mirrors] == expected
+
+
+def test_virtual_services_of_one_host_are_merged_the_older_first_and_what_takes_everything_last():
+    """Istiod's gateway, and SortVHostRoutes; what follows it within one VirtualService is never reached."""
+    younger, older = (
+        virtual_service(to_shop(match=[{"uri": {"exact": path}}]), to_shop(), to_shop(match=[{"name": "x"}]))
+        for path in ("/a", "/b")
+    )
+    younger["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    older["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    [host] = table(younger, older)["virtual_hosts"]
+    assert [each["match"].get("path") for each in host["routes"]] == ["/b", "/a", None, None]
+
+
 def routes(*http):
-    [listener] = envoy.compile([virtual_service(*http)], mesh()).gateway.listeners
+    return table(virtual_service(*http))["virtual_hosts"][0]["routes"]
+
+
+def table(*virtual_services):
+    [listener] = envoy.compile(virtual_services, mesh()).gateway.listeners
     manager = as_json(listener)["filter_chains"][0]["filters"][0]["typed_config"]
-    return manager["route_config"]["virtual_hosts"][0]["routes"]
+    return manager["route_config"]

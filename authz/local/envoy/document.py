@@ -67,6 +67,13 @@ class Node:
         """An integer field."""
         return int(self._typed(name, int, default))
 
+    def real(self, name: str) -> float:
+        """A number that need not be whole."""
+        value = self._typed(name, object, 0)
+        if not isinstance(value, int | float):
+            raise self.error(name, "must be a number")
+        return float(value)
+
     def flag(self, name: str, default: bool = False) -> bool:
         """A boolean field."""
         return bool(self._typed(name, bool, default))
@@ -98,12 +105,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One resource: its kind, its place and its spec."""
+    """One resource: its kind, its place and its spec. `since` is when it was made, if that is known."""
 
     kind: str
     namespace: str
     name: str
     spec: Node
+    since: str = ""
+
+    def full(self, host: str) -> str:
+        """A host in full: one without a dot is a Service of the resource's own namespace."""
+        return host if "." in host or host == "*" else f"{host}.{self.namespace}.svc.cluster.local"
 
     def selects(self, namespace: str, labels: Mapping[str, str], root: str) -> bool:
         """True if it applies to such a proxy (Istio: WorkloadSelector; the root namespace means all)."""
@@ -132,4 +144,5 @@ def _document(resource: Mapping[str, Any]) -> Document:
         raise Unsupported(f"{where}: {resource.get('apiVersion')} {kind} is not compiled here")
     if "istio.io/dry-run" in (metadata.get("annotations") or {}):
         raise Unsupported(f"{where}: metadata.annotations: istio.io/dry-run is not supported")
-    return Document(kind, namespace, name, Node(f"{where}: spec", resource.get("spec") or {}))
+    spec = Node(f"{where}: spec", resource.get("spec") or {})
+    return Document(kind, namespace, name, spec, metadata.get("creationTimestamp", ""))
