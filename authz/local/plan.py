@@ -15,19 +15,16 @@ from authz.istio.login import Login
 from authz.istio.services import Service
 from authz.istio.translate import Resource
 from authz.local import envoy
-from authz.local.envoy import Address, Compiled, Gateway, Identity, Mesh, Provider, Workload
+from authz.local.envoy import Address, Compiled, Mesh, Provider
 from authz.local.failure import CannotRun
 from authz.local.ports import LOOPBACK, Ports
+from authz.local.site import Backend, Places, Site
 from authz.server import files, ruleset
 from authz.server.files import Document, Read
 from authz.server.ruleset import CONFIG_KEY, Loaded
 
-SIDECAR_PRINCIPAL = "cluster.local/ns/default/sa/workload"
-AUTHORIZER = "authz.authz-system.svc.cluster.local"
+AUTHORIZER = ("authz.authz-system.svc.cluster.local", 9191)
 RULES_FILE = "rules.yaml"
-
-Backend = tuple[str, int]  # a Service's full name, and its port
-Places = Mapping[Backend, int]  # added to the first sidecar's port and to the first echo's
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +54,11 @@ class Plan:
     def signs_in(self, backend: Backend) -> bool:
         """True if it is oauth2-proxy, and not somebody's workload."""
         return self.login is not None and backend == (self.login.host, self.login.port)
+
+    def labels(self, backend: Backend) -> Mapping[str, str]:
+        """Of its pods."""
+        name, namespace = backend[0].split(".")[:2]
+        return self.loaded.cluster.services.get(f"{namespace}/{name}", Service()).selector
 
     @property
     def login_hosts(self) -> list[str]:
@@ -95,20 +97,6 @@ def make(found: Read, offset: int = 0) -> Plan:
     return Plan(moved.documents, loaded, tuple(resources))
 
 
-def identities(plan: Plan) -> dict[str, str]:
-    """The SPIFFE IDs to certify, by the name of the proxy."""
-    gateway = plan.loaded.cluster.settings.gateway_principal
-    return {"gateway": f"spiffe://{gateway}", "sidecar": f"spiffe://{SIDECAR_PRINCIPAL}"}
-
-
-def numbered(backends: Iterable[Backend], last: Places) -> Places:
-    """A place for each backend: those that had one keep it, so that no listener has to move."""
-    places = dict(last)
-    for backend in backends:
-        places.setdefault(backend, len(places))
-    return places
-
-
 def compiled(
     plan: Plan,
     ports: Ports,
@@ -131,18 +119,18 @@ def mesh(
     jwks: Mapping[str, str],
 ) -> Mesh:
     """The world that the resources are compiled for: one gateway, one sidecar for all workloads."""
-    settings = plan.loaded.cluster.settings
-    return Mesh(
-        gateway=Gateway(
-            settings.gateway_namespace, settings.gateway_selector, Address(LOOPBACK, ports.gateway)
-        ),
-        gateway_identity=_identity(settings.gateway_principal, "gateway", certificates),
-        sidecar_identity=_identity(SIDECAR_PRINCIPAL, "sidecar", certificates),
-        ca=certificates / "ca.pem",
-        workloads=tuple(_workload(backend, plan, ports, places[backend]) for backend in plan.backends),
-        providers={settings.provider: Provider(AUTHORIZER, 9191, Address(LOOPBACK, ports.checks))},
-        jwks=jwks,
-    )
+    around = site(plan, ports, certificates)
+    workloads = (around.workload(backend, plan.labels(backend), places[backend]) for backend in plan.backends)
+    provider = Provider(*AUTHORIZER, around.addresses[AUTHORIZER])
+    return around.mesh(workloads, {around.settings.provider: provider}, jwks)
+
+
+def site(plan: Plan, ports: Ports, certificates: Path) -> Site:
+    """Where the two Envoys stand, with what is no echo: the authorizer and oauth2-proxy."""
+    addresses = {AUTHORIZER: Address(LOOPBACK, ports.checks)}
+    if plan.login:
+        addresses[plan.login.host, plan.login.port] = Address(LOOPBACK, ports.oauth2_proxy)
+    return Site(plan.loaded.cluster.settings, ports, certificates, addresses)
 
 
 def authorizer_files(plan: Plan, ports: Ports) -> dict[str, str]:
@@ -165,24 +153,6 @@ class _Settings(yaml.SafeDumper):
 
 
 _Settings.add_representer(float, lambda dumper, seconds: dumper.represent_str(f"{seconds}s"))
-
-
-def _identity(principal: str, name: str, certificates: Path) -> Identity:
-    return Identity(principal, certificates / f"{name}.pem", certificates / f"{name}.key")
-
-
-def _workload(backend: Backend, plan: Plan, ports: Ports, place: int) -> Workload:
-    host, port = backend
-    behind = ports.oauth2_proxy if plan.signs_in(backend) else ports.echo + place
-    name, namespace = host.split(".")[:2]
-    return Workload(
-        host=host,
-        port=port,
-        namespace=namespace,
-        labels=plan.loaded.cluster.services.get(f"{namespace}/{name}", Service()).selector,
-        listen=Address(LOOPBACK, ports.sidecar + place),
-        application=Address(LOOPBACK, behind),
-    )
 
 
 def _destinations(resources: Sequence[Resource]) -> Iterator[Backend]:

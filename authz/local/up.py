@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from authz.istio.translate import Resource
-from authz.local import command, envoy, lines, plan, suggestions
+from authz.local import command, envoy, lines, plan, site, suggestions
 from authz.local.failure import CannotRun
 from authz.local.laptop import Laptop
 from authz.local.lines import Story
@@ -46,7 +46,7 @@ def envoy_configuration(resources: Sequence[Resource], loaded: Loaded) -> list[d
     Raises CannotRun for what they would not do as Istio does.
     """
     made = Plan((), loaded, tuple(resources))
-    ports, places = Ports(), plan.numbered(made.backends, {})
+    ports, places = Ports(), site.numbered(made.backends, {})
     compiled = plan.compiled(made, ports, Path("certs"), places, {})
     return [
         envoy.bootstrap(compiled.gateway, ports.gateway_admin, "gateway"),

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from authz import config
-from authz.local import plan
+from authz.local import plan, site
 from authz.local.failure import CannotRun
 from authz.local.ports import Ports
 from authz.local.up import SAMPLES
@@ -29,13 +29,13 @@ def test_every_service_that_a_route_leads_to_is_a_workload(samples):
 
 
 def test_a_workload_keeps_its_place_when_others_come_and_go():
-    before = plan.numbered([SHOP], {})
-    assert plan.numbered([REPORTS, SHOP], before) == {SHOP: 0, REPORTS: 1}
-    assert plan.numbered([REPORTS], {SHOP: 0, REPORTS: 1})[REPORTS] == 1
+    before = site.numbered([SHOP], {})
+    assert site.numbered([REPORTS, SHOP], before) == {SHOP: 0, REPORTS: 1}
+    assert site.numbered([REPORTS], {SHOP: 0, REPORTS: 1})[REPORTS] == 1
 
 
 def test_the_mesh_has_the_labels_and_ports_of_its_workloads(samples):
-    places = plan.numbered(samples.backends, {})
+    places = site.numbered(samples.backends, {})
     mesh = plan.mesh(samples, Ports(), Path("certs"), places, {})
     dashboard = mesh.workloads[1]
     assert (dashboard.namespace, dashboard.labels, dashboard.port) == (
@@ -76,7 +76,7 @@ def test_the_gateway_is_where_its_principal_says():
 def test_what_the_envoys_can_not_do_is_said_in_words(samples):
     audit = {**samples.resources[0], "kind": "AuthorizationPolicy", "spec": {"action": "AUDIT"}}
     changed = replace(samples, resources=(audit,))
-    places = plan.numbered(samples.backends, {})
+    places = site.numbered(samples.backends, {})
     with pytest.raises(CannotRun, match=r"AuthorizationPolicy default/.*: spec.action: "):
         plan.compiled(changed, Ports(), Path("certs"), places, {})
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from authz.local import keycloak, oauth2_proxy, plan, sign_in, suggestions
+from authz.local import keycloak, oauth2_proxy, plan, sign_in, site, suggestions
 from authz.local.failure import CannotRun
 from authz.local.oauth2_proxy import Login
 from authz.local.ports import Ports
@@ -85,7 +85,7 @@ def test_the_authorizer_and_the_sidecar_find_oauth2_proxy_on_this_machine(sample
         one["session"] for each in settings["authorizers"] for one in each["accept"] if "session" in one
     ]
     assert {one["oauth2Proxy"] for one in sessions} == {"http://127.0.0.1:4190"}
-    mesh = plan.mesh(samples, PORTS, SAMPLES, plan.numbered(samples.backends, {}), {})
+    mesh = plan.mesh(samples, PORTS, SAMPLES, site.numbered(samples.backends, {}), {})
     behind = {each.host.partition(".")[0]: each.application.port for each in mesh.workloads}
     assert behind["oauth2-proxy"] == PORTS.oauth2_proxy
     assert PORTS.oauth2_proxy not in (behind["notes"], behind["board"])
