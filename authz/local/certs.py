@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _VALID = timedelta(days=7)  # nothing renews them: longer than anybody leaves a laptop running
@@ -31,6 +31,13 @@ def issue(directory: Path, identities: Mapping[str, str]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         _write(directory / f"{name}.pem", _pem(_certificate(identity, key, authority)))
         _write(directory / f"{name}.key", _private(key))
+
+
+def key_pair(private: Path, public: Path) -> None:
+    """Of a signer that shows no certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    _write(private, _private(key))
+    _write(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

@@ -58,7 +58,7 @@ class Process:
             limit=LINE_MAX_BYTES,
             env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C is ours to handle: it stops the parts in order
-            preexec_fn=_tied_to(os.getpid()) if sys.platform == "linux" else None,
+            preexec_fn=tied_to(os.getpid()) if sys.platform == "linux" else None,
         )
         return cls(name, child, heard)
 
@@ -119,8 +119,11 @@ async def _answers(client: httpx.AsyncClient, url: str) -> bool:
         return False
 
 
-def _tied_to(parent: int) -> Callable[[], None]:
-    """What is called between fork and exec; should the parent be gone by then, nobody sends the signal."""
+def tied_to(parent: int) -> Callable[[], None]:
+    """For between fork and exec: Linux ends it with its parent, which is the thread that has started it.
+
+    Should the parent be gone by then, nobody sends the signal.
+    """
     prctl = ctypes.CDLL(None).prctl
 
     def tie() -> None:
