@@ -60,7 +60,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"aiohttp", "prometheus_client", "structlog", "uvloop"},
     ),
     "local": (
-        {"core", "config", "istio", "server", "sources"},
+        {"core", "config", "controller", "istio", "server", "sources"},
         {
             "authlib",
             "betterproto2",
