@@ -48,7 +48,7 @@ lock: $(READY) ## Write the versions and hashes of what the image is made of ane
 
 .PHONY: golden
 golden: $(READY) ## Write the expected translations anew; review their diff
-	GOLDEN=write $(BIN)/pytest -q tests/istio/test_golden.py
+	GOLDEN=write $(BIN)/pytest -q tests/istio/test_golden.py tests/charts/test_golden.py
 
 .PHONY: bench
 bench: $(READY) ## Measure everything against its neighbours, write docs/benchmarks.md (10 minutes)
