@@ -6,7 +6,7 @@ What waits for a person comes first, then what changes for callers, then every o
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import groupby
 from typing import Any
 
@@ -15,6 +15,7 @@ from authz.migrate.report import Finding, Verdict
 
 EXAMPLES_MAX = 8  # objects named for one question; the JSON has all
 
+_COLUMNS = tuple(column.name for column in fields(Finding))
 _MEANINGS = {
     Verdict.KEPT: "means what it meant",
     Verdict.NARROWED: "something that passed, or was sent, no longer is",
@@ -55,7 +56,7 @@ def as_json(conversion: Conversion, problems: Iterable[str] = ()) -> str:
         "secrets": [asdict(secret) for secret in conversion.secrets],
         "findings": [_row(finding) for finding in conversion.findings],
     }
-    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+    return "{" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in said.items()) + "}\n"
 
 
 def line(conversion: Conversion) -> str:
@@ -205,4 +206,11 @@ def _plain(value: str) -> str:
 
 
 def _row(finding: Finding) -> dict[str, Any]:
-    return {name: value for name, value in asdict(finding).items() if value not in ("", None)}
+    return {name: value for name in _COLUMNS if (value := getattr(finding, name)) not in ("", None)}
+
+
+def _lines(value: Any) -> str:
+    """A list has a line for each of its members, so that two reports can be compared."""
+    if not isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return "[" + ",".join(f"\n {json.dumps(one, ensure_ascii=False)}" for one in value) + "]"

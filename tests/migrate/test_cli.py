@@ -110,9 +110,10 @@ def test_a_file_that_is_not_there_is_a_problem():
     assert "can not be read" in run("/not/there").stderr
 
 
-def test_without_a_cluster_there_is_a_problem(monkeypatch):
-    monkeypatch.delenv("KUBECONFIG", raising=False)
-    assert "the cluster: there is no kubeconfig" in run("--cluster").stderr
+def test_without_a_cluster_there_is_a_problem():
+    arguments = ["migrate", "convert", "--cluster"]
+    result = CliRunner(env={"KUBECONFIG": None}).invoke(main, arguments)
+    assert "the cluster: there is no kubeconfig" in result.stderr
 
 
 def test_an_old_configuration_of_two_documents_is_refused(tmp_path):
