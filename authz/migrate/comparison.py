@@ -23,7 +23,7 @@ class Of(IntEnum):
 
     OLD = 0
     NEW = 1
-    PLAIN = 2
+    PLAIN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def characters_of(text: str) -> Charset:
 @lru_cache
 def plain_characters(*, decoded: bool) -> Charset:
     """Those that may stand in a path that means one thing; where the old side decoded: no encoded ones."""
-    return sum(1 << code for code in range(0x7F) if plain(decoded=decoded).reads(f"/{chr(code)}a"))
+    return sum(1 << code for code in range(0x7F) if plain(decoded=decoded).reads(f"/x{chr(code)}aa"))
 
 
 @lru_cache

@@ -3,20 +3,32 @@
 Nothing is guessed: what a pattern matches is known to the character, or Undecided says why it is not.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import assert_never
 
-from authz.migrate import brackets, comparison, templates
+from authz.migrate import comparison, meaning, stems, templates, trials
 from authz.migrate.comparison import Difference
-from authz.migrate.language import automaton, build, charset, glob, regex
-from authz.migrate.language.node import Node, One, Sequence, Undecided
+from authz.migrate.language import automaton, build
+from authz.migrate.language.automaton import Machine
+from authz.migrate.language.node import Node, Sequence, Undecided
 from authz.migrate.old import Strategy
+from authz.migrate.trials import Witness
 
-__all__ = ["Converted", "Difference", "Undecided", "compare", "convert", "overlap", "read"]
+__all__ = [
+    "Converted",
+    "Difference",
+    "Undecided",
+    "Witness",
+    "compare",
+    "convert",
+    "matches",
+    "overlap",
+    "witnesses",
+]
 
 _REPORTED = 1  # of the answers tried, where none is exact: the last one would list exceptions as if meant
+MACHINES_MAX = 1_024
 PATTERNS_MAX = 16_384  # remembered: ten thousand rules share a few patterns
 
 
@@ -53,15 +65,49 @@ class Converted:
 @lru_cache(PATTERNS_MAX)
 def convert(pattern: str, strategy: Strategy) -> Converted:
     """The templates that lose least. Raises Undecided."""
-    old = read(pattern, strategy)
-    decoded = _decodes(strategy)
-    tried = []
-    for found in templates.within(old, decoded=decoded):
-        converted = Converted(found, comparison.compare(old, found, decoded=decoded))
-        if converted.exact:
-            return converted
-        tried.append(converted)
-    return _with_wider(tried[_REPORTED], old, decoded=decoded)
+    certain, possible = meaning.certain(pattern, strategy), meaning.possible(pattern, strategy)
+    decoded = meaning.decodes(strategy)
+    if possible != certain:
+        return _converted(certain, possible, decoded=decoded)
+    stem, rest = stems.split(certain)
+    if not stem:
+        return _converted(certain, certain, decoded=decoded)
+    found = _instead(_after_stem(stems.stand_in(stem), rest, decoded=decoded), stem)
+    if (found.wider_extra or "").startswith(stem):  # it was outside with the stand-in
+        return _converted(certain, certain, decoded=decoded)
+    return found
+
+
+@lru_cache(PATTERNS_MAX)
+def _after_stem(stem: str, rest: Node, *, decoded: bool) -> Converted:
+    whole = Sequence((stems.literal(stem), rest))
+    return _converted(whole, whole, decoded=decoded)
+
+
+def _instead(found: Converted, stem: str) -> Converted:
+    def swapped(text: str) -> str:
+        return stems.instead(text, stem)
+
+    shown = found.difference
+    witnesses = (shown.missing, shown.extra, shown.odd_missing, shown.odd_extra)
+    return Converted(
+        tuple(map(swapped, found.templates)),
+        Difference(*(text and swapped(text) for text in witnesses)),
+        tuple(map(swapped, found.wider)),
+        found.wider_extra and swapped(found.wider_extra),
+    )
+
+
+def _converted(certain: Node, possible: Node, *, decoded: bool) -> Converted:
+    known: dict[tuple[str, ...], Difference] = {}
+    tried: list[Converted] = []
+    for found in templates.within(certain, decoded=decoded):
+        if found not in known:
+            known[found] = comparison.compare(possible, found, decoded=decoded)
+        tried.append(Converted(found, known[found]))
+        if tried[-1].exact:
+            return tried[-1]
+    return _with_wider(tried[_REPORTED], possible, decoded=decoded)
 
 
 def _with_wider(narrower: Converted, old: Node, *, decoded: bool) -> Converted:
@@ -76,41 +122,26 @@ def _with_wider(narrower: Converted, old: Node, *, decoded: bool) -> Converted:
 
 def compare(pattern: str, strategy: Strategy, new: Iterable[str]) -> Difference:
     """Which paths the pattern and the templates do not share. Raises Undecided."""
-    return comparison.compare(read(pattern, strategy), new, decoded=_decodes(strategy))
+    return comparison.compare(meaning.possible(pattern, strategy), new, decoded=meaning.decodes(strategy))
+
+
+def matches(pattern: str, strategy: Strategy, path: str) -> bool:
+    """True if the old pattern did. Raises Undecided."""
+    return bool(_machine(pattern, strategy).reads(path))
+
+
+def witnesses(pattern: str, strategy: Strategy, count: int) -> tuple[Witness, ...]:
+    """That many paths at most, none of them ambiguous. Raises Undecided."""
+    return trials.witnesses(_machine(pattern, strategy), count)
+
+
+@lru_cache(MACHINES_MAX)
+def _machine(pattern: str, strategy: Strategy) -> Machine:
+    return build.machine(meaning.possible(pattern, strategy))
 
 
 def overlap(one: tuple[str, Strategy], other: tuple[str, Strategy]) -> str | None:
     """A path that both match: then it matters which of them comes first. Raises Undecided."""
-    machine = build.machine(read(*one), read(*other))
+    machine = build.machine(meaning.possible(*one), meaning.possible(*other))
     both = (text for text, marks in automaton.texts(machine, begin="/") if len(marks) == 2)
     return next(both, None)
-
-
-@lru_cache(PATTERNS_MAX)
-def read(pattern: str, strategy: Strategy) -> Node:
-    """What the pattern says. Raises Undecided."""
-    match strategy:
-        case "regex":  # an APIRule's: Envoy matches it, and Oathkeeper what Envoy lets through
-            return regex.parse(pattern, regex.Dialect.RE2)
-        case "oathkeeper":
-            return _bracketed(pattern, lambda text: regex.parse(text, regex.Dialect.REGEXP2))
-        case "glob":
-            return _bracketed(pattern, glob.parse)
-        case _:
-            assert_never(strategy)
-
-
-def _decodes(strategy: Strategy) -> bool:
-    """True where `%41` was an `A` to the pattern: Oathkeeper matches decoded paths."""
-    return strategy != "regex"
-
-
-def _bracketed(pattern: str, parse: Callable[[str], Node]) -> Node:
-    parts = brackets.split(pattern)
-    return Sequence(tuple(parse(text) if is_pattern else _literal(text) for text, is_pattern in parts))
-
-
-def _literal(text: str) -> Node:
-    if not text.isascii():
-        raise Undecided("it has a character outside of ASCII")
-    return Sequence(tuple(One(charset.of(character)) for character in text))

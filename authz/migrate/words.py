@@ -15,7 +15,7 @@ NODES_MAX = 200  # sets of states looked at: a segment of a pattern has a few do
 STEPS_MAX = 1_000  # words and beginnings of words looked at
 
 _INSIDE = charset.ALL & ~charset.SLASH
-_VERSIONS = {"v", "V"}  # `v[0-9]+`: it is known what these digits are
+VERSIONS = {"v", "V"}  # `v[0-9]+`: it is known what these digits are
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Words:
         for by, target in moves:
             characters = charset.characters(by)
             broad = breadth * len(characters)
-            listed = target not in self.endless or len(characters) == 1 or word in _VERSIONS
+            listed = target not in self.endless or len(characters) == 1 or word in VERSIONS
             if listed and broad <= BREADTH_MAX:
                 yield from ((word + character, broad, target) for character in characters)
             else:

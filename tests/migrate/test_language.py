@@ -32,7 +32,9 @@ def joined(parts):
     return st.lists(sequences, min_size=1, max_size=3).map("|".join)
 
 
-regexes = joined(st.recursive(st.builds("{}{}".format, atoms, counts), lambda parts: grouped(joined(parts))))
+regexes = joined(
+    st.recursive(st.builds("{}{}".format, atoms, counts), lambda parts: grouped(joined(parts)), max_leaves=8)
+)
 texts = st.text(LETTERS, max_size=8)
 
 
@@ -62,7 +64,7 @@ def looking(parts):
     return st.builds("({}|{}{}){}".format, parts, ahead, parts, st.sampled_from(["", "?"]))
 
 
-lookers = joined(st.recursive(st.builds("{}{}".format, atoms, counts), looking)).filter(
+lookers = joined(st.recursive(st.builds("{}{}".format, atoms, counts), looking, max_leaves=6)).filter(
     lambda pattern: "[[:" not in pattern
 )
 
@@ -141,9 +143,8 @@ GLOBS = [
     ("/[!a-c]", ["/d", "//"], ["/a"]),
     ("/[ab]", ["/a", "/b"], ["/c"]),
     ("/[!ab]", ["/c", "/."], ["/a"]),
-    ("/{a,b*,c/d}", ["/a", "/bx", "/c/d"], ["/c", "/b/x"]),
-    ("/{,a}", ["/", "/a"], ["/b"]),
-    ("/{a,{b,c}}", ["/a", "/b", "/c"], ["/a,"]),
+    ("/{a,b,c/d}", ["/a", "/b", "/c/d"], ["/c", "/a,b"]),
+    ("/a}", ["/a}"], ["/a"]),
     (r"/\*\{", ["/*{"], ["/a{"]),
     ("/a,b", ["/a,b"], ["/a"]),
     ("/a^b", ["/a^b"], []),
@@ -157,7 +158,7 @@ def test_a_glob_takes_what_gobwas_takes(pattern, inside, outside):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["{", "{a", "a}", "[", "[]", "[]a]", "[!]", "[a-cx]", "[c-a]", "\\", "[a", "é", "[é]", "[a-é]"]
+    "pattern", ["{", "{a", "[", "[]", "[]a]", "[!]", "[a-cx]", "[c-a]", "\\", "[a", "é", "[é]", "[a-é]"]
 )
 def test_a_glob_that_is_none_is_undecided(pattern):
     with pytest.raises(Undecided):

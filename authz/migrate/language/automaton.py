@@ -107,12 +107,14 @@ def determined(nfa: Nfa, starts: Iterable[int]) -> Machine:
     known = {first: 0}
     order = [first]
     moves: list[tuple[Move, ...]] = []
+    closures: dict[tuple[int, ...], States] = {}
     while len(moves) < len(order):
         here = order[len(moves)]
         row: dict[int, Charset] = {}
         for moving, targets in parted([move for state in here for move in nfa.moves[state]]):
             nfa.worked(len(here))
-            there = nfa.closure(targets)
+            if (there := closures.get(targets)) is None:
+                there = closures[targets] = nfa.closure(targets)
             if there not in known:
                 known[there] = len(order)
                 order.append(there)
@@ -164,7 +166,7 @@ def backwards(machine: Machine, ends: Iterable[int]) -> Machine:
     return determined(nfa, [states[end] for end in ends])
 
 
-def parted(moves: Sequence[Move]) -> Iterator[tuple[Charset, list[int]]]:
+def parted(moves: Sequence[Move]) -> Iterator[tuple[Charset, tuple[int, ...]]]:
     """Sets of characters that do not overlap, each with all that it leads to."""
     parts: list[Charset] = []
     for moving in {moving for moving, _ in moves}:
@@ -174,7 +176,7 @@ def parted(moves: Sequence[Move]) -> Iterator[tuple[Charset, list[int]]]:
             rest &= ~part
         parts = [*finer, rest] if rest else finer
     for part in parts:
-        yield part, [target for moving, target in moves if moving & part]
+        yield part, tuple(target for moving, target in moves if moving & part)
 
 
 def texts(machine: Machine, begin: str = "") -> Iterator[tuple[str, Marks]]:

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from authz.migrate.language.automaton import Machine, Nfa, determined, trimmed
 from authz.migrate.language.charset import ALL
-from authz.migrate.language.node import Ahead, Choice, Edge, Node, One, Repeat, Sequence, Undecided
+from authz.migrate.language.node import EMPTY, Ahead, Choice, Edge, Node, One, Repeat, Sequence, Undecided
 
 _ANYTHING = Repeat(One(ALL), 0, None)
 
@@ -43,7 +43,7 @@ def _sequence(nfa: Nfa, node: Sequence, following: int, *, first: bool) -> int:
     firsts = []
     for part in node.parts:
         firsts.append(first)
-        first = first and isinstance(part, Edge | Ahead)
+        first = first and (isinstance(part, Edge | Ahead) or part == EMPTY)
     for part, is_first in zip(reversed(node.parts), reversed(firsts), strict=True):
         following = _add(nfa, part, following, first=is_first)
     return following

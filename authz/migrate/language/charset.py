@@ -46,6 +46,7 @@ _PLAIN = ascii_lowercase + digits + ascii_uppercase + "-_./"
 PREFERRED = _PLAIN + "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in _PLAIN)
 
 
+@lru_cache(1_024)
 def characters(mask: Charset) -> str:
     """All of them, the plain ones first."""
     return "".join(character for character in PREFERRED if mask >> ord(character) & 1)

@@ -4,38 +4,55 @@
 `[!abc]` one of these, even a separator, `{a,b}` either, and a backslash takes a meaning away.
 """
 
+import re
+
 from authz.migrate.language import charset
 from authz.migrate.language.charset import Charset
 from authz.migrate.language.node import Choice, Node, One, Repeat, Sequence
 from authz.migrate.language.scanner import Scanner
 
-_INSIDE: Charset = charset.ALL & ~charset.of("./")
+_ONE = One(charset.ALL & ~charset.of("./"))
+_SOME = Repeat(_ONE, 0, None)
+_ALL = Repeat(One(charset.ALL), 0, None)
+_WILDCARDS = {_ONE, _SOME, _ALL}
 
 
 def parse(text: str) -> Node:
     """The whole text has to match it. Raises Undecided."""
     scanner = Scanner(text, "glob")
-    node = _sequence(scanner)
-    if not scanner.ended():
-        scanner.fail("has a } too many")
-    return node
-
-
-def _sequence(text: Scanner) -> Node:
     parts: list[Node] = []
-    while not text.ended() and text.ahead() != "}" and not (text.inside() and text.ahead() == ","):
-        parts.append(_term(text))
+    while not scanner.ended():
+        parts.append(_term(scanner))
+        if len(parts) > 1 and {*parts[-2:]} <= _WILDCARDS and parts[-2:] != [_ONE, _ONE]:
+            scanner.fail("has wildcards side by side, which the engine gets wrong")
     return Sequence(tuple(parts))
+
+
+def overlaps(text: str) -> tuple[Node, ...]:
+    """What the engine may take besides: of `a/**/b` alone, `a/b`, where one `/` is both.
+
+    It does if nothing else in the whole URL is a pattern; from a part of it that can not be told.
+    """
+    start, open_, end = text.partition("**")
+    if not open_ or quoted(start) != start or quoted(end) != end:
+        return ()
+    shared = [size for size in range(1, len(end) + 1) if start.endswith(end[:size])]
+    return tuple(parse(start + end[size:]) for size in shared)
+
+
+def quoted(text: str) -> str:
+    """A glob for that text alone."""
+    return re.sub(r"([*?\\\[\]{}])", r"\\\1", text)
 
 
 def _term(text: Scanner) -> Node:
     if text.took("**"):
-        return Repeat(One(charset.ALL), 0, None)
+        return _ALL
     match text.take():
         case "*":
-            return Repeat(One(_INSIDE), 0, None)
+            return _SOME
         case "?":
-            return One(_INSIDE)
+            return _ONE
         case "[":
             return One(_class(text))
         case "{":
@@ -45,14 +62,25 @@ def _term(text: Scanner) -> Node:
 
 
 def _alternatives(text: Scanner) -> Node:
-    text.enter()
-    options = [_sequence(text)]
+    """Of plain text only: the engine is wrong about much else, such as `{*.a,b}` and `{,a}`."""
+    options = [_alternative(text)]
     while text.took(","):
-        options.append(_sequence(text))
+        options.append(_alternative(text))
     if not text.took("}"):
         text.fail("has a { that is not closed")
-    text.leave()
     return Choice(tuple(options))
+
+
+def _alternative(text: Scanner) -> Node:
+    parts: list[Node] = []
+    while not text.ended() and text.ahead() not in (",", "}"):
+        taken = text.take()
+        if taken in "*?[{":
+            text.fail(f"has a {taken} in {{}}, which the engine may get wrong")
+        parts.append(One(charset.of(_plain(text, taken))))
+    if not parts:
+        text.fail("has nothing between { , }, which the engine gets wrong")
+    return Sequence(tuple(parts))
 
 
 def _class(text: Scanner) -> Charset:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import assert_never
 
 from authz.migrate.language.charset import Charset
 
@@ -58,3 +59,20 @@ class Edge(Enum):
 Node = One | Sequence | Choice | Repeat | Ahead | Edge
 
 EMPTY = Sequence(())
+
+
+def may_be_empty(node: Node) -> bool:
+    """True if it can take no character."""
+    match node:
+        case One():
+            return False
+        case Sequence():
+            return all(map(may_be_empty, node.parts))
+        case Choice():
+            return any(map(may_be_empty, node.options))
+        case Repeat():
+            return node.least == 0 or may_be_empty(node.part)
+        case Ahead() | Edge():
+            return True
+        case _:
+            assert_never(node)

@@ -7,7 +7,7 @@ URLs with. What the two read alike is read here, and looking ahead for the latte
 from enum import Enum, auto
 
 from authz.migrate.language import charset, classes
-from authz.migrate.language.node import EMPTY, Ahead, Choice, Edge, Node, One, Repeat, Sequence
+from authz.migrate.language.node import EMPTY, Ahead, Choice, Edge, Node, One, Repeat, Sequence, may_be_empty
 from authz.migrate.language.scanner import Scanner
 
 REPEAT_MAX = 1_000  # RE2 refuses more
@@ -60,7 +60,9 @@ class _Reader:
             return node
         if isinstance(node, Edge | Ahead):
             self._text.fail("repeats what takes no character")
-        self._text.took("?")  # not greedy: which match is found differs, whether there is one does not
+        # Not greedy: which match is found differs, and not whether there is one, but for a bug of regexp2's.
+        if self._text.took("?") and self._dialect is Dialect.REGEXP2 and may_be_empty(node):
+            self._text.fail("repeats lazily what may be empty, which the engine gets wrong")
         if self._text.ahead() in ("*", "+", "?", "{"):
             self._text.fail("repeats a repetition, which the engines read differently")
         return Repeat(node, *count)
