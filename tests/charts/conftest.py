@@ -22,7 +22,8 @@ def documents(request, all_rendered):
 
 @pytest.fixture(scope="session")
 def kube(tmp_path_factory):
-    users = {"controller": (f"system:serviceaccount:{NAMESPACE}:authz-controller",)}
+    account = f"system:serviceaccount:{NAMESPACE}:authz"
+    users = {"controller": (f"{account}-controller",), "authorizer": (account,)}
     with ApiServer(tmp_path_factory.mktemp("charts"), users) as server:
         folder = programs.prometheus_crds()
         files = [folder / f"monitoring.coreos.com_{name}.yaml" for name in _OPERATORS]

@@ -1,24 +1,28 @@
 """docs/install.md, step by step: Helm and the API server take what it shows, and the rule becomes ready.
 
-There are no pods: the controller runs here, with its ServiceAccount's rights and the chart's configuration.
+There are no pods: both programs run here, with their ServiceAccounts' rights and the chart's configuration.
 """
 
 import re
 import subprocess
 import sys
-import time
+from contextlib import contextmanager
 
+import grpc as grpc_client
 import pytest
 import yaml
 
+from authz.server import health, service
 from tests.charts import helm
 from tests.charts.helm import CHART, NAMESPACE, RELEASE, ROOT, one
+from tests.server.test_run import eventually
+from tests.server.test_service import ask, outcome
+from tests.server.transports import free_address
 
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "install.md").read_text()
 BLOCKS = dict(re.findall(r"```yaml\n# ([a-z.]+)\n(.*?)```", PAGE, re.DOTALL))
-PATIENCE_S = 30.0
 
 
 def values(*names):
@@ -61,12 +65,26 @@ def test_a_login_is_added_to_what_is_there():
 def test_the_rule_is_ready_once_the_mesh_is_told(cluster, tmp_path):
     register(cluster)
     apply(cluster, BLOCKS["shop.yaml"] + "---\n" + BLOCKS["rule.yaml"])
-    with controlling(cluster, tmp_path):
+    grpc, admin = free_address(), f"unix:{tmp_path}/serve"
+    listen = {"listen": {"grpc": grpc, "admin": admin}}
+    lease = {"controller": {"leaseNamespace": NAMESPACE, "admin": f"unix:{tmp_path}/controller"}}
+    with (
+        running(cluster, tmp_path, "authz-controller", "controller", **lease),
+        running(cluster, tmp_path, "authz", "authorizer", **listen) as page,
+    ):
         assert eventually_ready(cluster) == ["shop", "shop", "Ready", '["shop.example.com"]']
+        eventually(lambda: health.problem(page, "/readyz") == "")
+        eventually(lambda: asked(grpc, "/status/200") == (200, ""))
+        assert asked(grpc, "/headers") == (401, "TOKEN_MISSING")
         gone = cluster.kubectl("delete", "apirule", "shop", "--namespace", "shop", "--timeout", "20s")
         assert gone.returncode == 0, gone.stderr
     kinds = "virtualservices,authorizationpolicies,requestauthentications"
     assert cluster.kubectl("get", kinds, "--namespace", "shop", "--output=name").stdout == ""
+
+
+def asked(address, path):
+    with grpc_client.insecure_channel(address) as channel:
+        return outcome(channel.unary_unary(service.METHOD)(ask(path), timeout=5))
 
 
 def register(cluster):
@@ -91,34 +109,39 @@ def apply(cluster, text):
         cluster.apply(document)
 
 
-class controlling:  # noqa: N801  # it reads as what it does
-    """`authz controller`, as a pod of the chart's would run it."""
+@contextmanager
+def running(cluster, folder, program, token, **changes):
+    """A program, with its pod's arguments, configuration and rights. Gives its admin port."""
+    deployment = got(cluster, "deployment", program)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    verb, option, _ = container["args"]
+    settings = yaml.safe_load(got(cluster, "configmap", "authz")["data"]["authz.yaml"]) | changes
+    file = folder / f"{verb}.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    access = yaml.safe_load(cluster.kubeconfig.read_text())
+    access["users"][0]["user"] = {"token": token}
+    (folder / token).write_text(yaml.safe_dump(access))
+    command = [sys.executable, "-m", "authz", verb, option, file]
+    process = subprocess.Popen(command, env={"KUBECONFIG": str(folder / token)}, stdout=subprocess.DEVNULL)
+    try:
+        yield f"unix:{folder}/{verb}"
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
 
-    def __init__(self, cluster, folder):
-        installed = cluster.kubectl("get", "configmap", "authz", "-n", NAMESPACE, "-o", "yaml").stdout
-        settings = yaml.safe_load(yaml.safe_load(installed)["data"]["authz.yaml"])
-        settings["controller"]["admin"] = f"unix:{folder}/admin"
-        (folder / "authz.yaml").write_text(yaml.safe_dump(settings))
-        access = yaml.safe_load(cluster.kubeconfig.read_text())
-        access["users"][0]["user"] = {"token": "controller"}
-        (folder / "kubeconfig").write_text(yaml.safe_dump(access))
-        self._folder = folder
 
-    def __enter__(self):
-        command = [sys.executable, "-m", "authz", "controller", "--config", self._folder / "authz.yaml"]
-        environment = {"KUBECONFIG": str(self._folder / "kubeconfig")}
-        self._process = subprocess.Popen(command, env=environment)
-
-    def __exit__(self, *_):
-        self._process.terminate()
-        assert self._process.wait(20) == 0
+def got(cluster, kind, name):
+    shown = cluster.kubectl("get", kind, name, "--namespace", NAMESPACE, "--output=yaml")
+    return yaml.safe_load(shown.stdout)
 
 
 def eventually_ready(cluster):
     """Step 6: what `kubectl get apirules` shows, without the age."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        shown = cluster.kubectl("get", "apirules", "--all-namespaces", "--no-headers").stdout.split()
-        if "Ready" in shown or time.monotonic() > deadline:
-            return shown[:-1]
-        time.sleep(0.2)
+    shown: list[str] = []
+
+    def ready():
+        shown[:] = cluster.kubectl("get", "apirules", "--all-namespaces", "--no-headers").stdout.split()
+        return "Ready" in shown
+
+    eventually(ready)
+    return shown[:-1]
