@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from authz import accept, documents
 from authz.accept import Accept
 from authz.core.policy import IDENTITY_HEADERS
-from authz.observed import Log
+from authz.observed import Log, Tracing
 from authz.tokens import IdentityToken, IdentityTokens
 from authz.values import Address, Duration, HeaderName, Name, OneOf, Principal, Section
 
@@ -172,6 +172,7 @@ class Config(Section):
     """Who is accepted, under names that APIRules use in `extAuth.authorizers`."""
     identity_tokens: IdentityTokens = IdentityTokens()
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     def model_post_init(self, _: object) -> None:
         """What no single setting can see."""

@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 import structlog
 
+from authz.core import trace
 from authz.core.decision import Decision, Deny
 from authz.core.request import Request
 from authz.observed import Log
+from authz.server.rate import Bucket
 
 LOGGED_MAX_LENGTH = 256  # of any text that a client chose
-BURST_S = 5  # a handful of callers in trouble are logged to the last, whatever the rate
 
 _log = structlog.get_logger()
 
@@ -28,16 +29,15 @@ class DecisionLog:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._clock = clock
         self._chance = chance
         self._settings = settings
-        self._left = float(settings.denied_per_second * BURST_S)
-        self._counted_at = clock()
+        self._bucket = Bucket(settings.denied_per_second, clock)
         self._left_out = 0
 
     def configure(self, settings: Log) -> None:
         """From now on."""
         self._settings = settings
+        self._bucket.per_second = settings.denied_per_second
 
     def record(self, request: Request, decision: Decision, rule: str, seconds: float) -> None:
         """Write the line, if it is to be one."""
@@ -47,23 +47,13 @@ class DecisionLog:
         if not isinstance(decision, Deny):
             if settings.decisions == "all" and self._chance() * settings.allowed_one_in < 1:
                 _log.info("allowed", **_line(request, decision, rule, seconds))
-        elif self._admits():
+        elif self._bucket.take():
             line = _line(request, decision, rule, seconds)
             if self._left_out:
                 line["left_out"], self._left_out = self._left_out, 0
             _log.info("denied", **line)
         else:
             self._left_out += 1
-
-    def _admits(self) -> bool:
-        """A bucket that fills at a steady rate."""
-        now, per_second = self._clock(), self._settings.denied_per_second
-        filled = self._left + (now - self._counted_at) * per_second
-        self._left, self._counted_at = min(filled, per_second * BURST_S), now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 def _line(request: Request, decision: Decision, rule: str, seconds: float) -> dict[str, object]:
@@ -77,6 +67,8 @@ def _line(request: Request, decision: Decision, rule: str, seconds: float) -> di
         "status": decision.reason.status,
         "ms": round(seconds * 1000, 3),
     }
+    if parent := trace.parent(request):
+        line["trace_id"] = parent.trace_id
     if isinstance(decision, Deny) and decision.note:
         line["note"] = decision.note
     return line

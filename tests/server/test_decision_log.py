@@ -10,7 +10,8 @@ from authz.core.policy import Rule
 from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.observed import Log
-from authz.server.decision_log import BURST_S, DecisionLog
+from authz.server.decision_log import DecisionLog
+from authz.server.rate import BURST_S
 from authz.server.telemetry import Telemetry, configure_logging
 
 RULE = Rule("apps/shop/0", frozenset({"GET"}), path.parse("/*"))
@@ -71,6 +72,14 @@ def test_a_line_says_who_what_and_why(lines):
         "ms": 1.5,
         "note": "GET https://idp: timed out",
     }
+
+
+def test_a_line_names_the_trace_that_the_request_belongs_to(lines):
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-00"}
+    World().decide(DENY, request=Request("GET", "shop", "/a", "", headers))
+    (line,) = lines()
+    assert line["trace_id"] == trace_id
 
 
 def test_no_credential_reaches_the_log(lines):
