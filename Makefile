@@ -43,7 +43,7 @@ protos: $(READY) ## Compile protos/ for authz/server/
 
 .PHONY: lock
 lock: $(READY) ## Write the versions and hashes of what the image is made of anew
-	$(LOCK) pyproject.toml --output-file image/authz.txt
+	$(LOCK) --extra tracing pyproject.toml --output-file image/authz.txt
 	$(LOCK) image/tools.in --output-file image/tools.txt
 
 .PHONY: golden
@@ -81,5 +81,5 @@ $(LOCAL): pyproject.toml constraints.txt
 
 $(READY): $(LOCAL)
 	@echo "Adding the development tools to .venv (once, a minute)"
-	@$(PIP) '.[local,dev]'
+	@$(PIP) '.[local,tracing,dev]'
 	@touch $@

@@ -42,11 +42,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "tokens",
         },
         {
+            "aiohttp",
             "google",
             "grpc",
             "grpc_health",
             "hpack",
             "httpx",
+            "opentelemetry",
             "prometheus_client",
             "starlette",
             "structlog",

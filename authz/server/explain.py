@@ -14,7 +14,7 @@ from authz.core.memo import Memo
 from authz.core.policy import Authorizer, Policy, Rule
 from authz.core.reason import Reason, Refused
 from authz.core.request import Request
-from authz.server.replica import accepts, sources_of
+from authz.server.asked import accepts, sources_of
 from authz.server.ruleset import Loaded
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,8 +12,7 @@ import structlog
 
 from authz import __version__, config
 from authz.config import Config
-from authz.core.policy import Accept
-from authz.server import admin, files, reload, ruleset
+from authz.server import admin, asked, files, reload, ruleset
 from authz.server.decision_log import DecisionLog
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
@@ -23,9 +21,6 @@ from authz.server.service import Service
 from authz.server.signing import Signing
 from authz.server.telemetry import Telemetry
 from authz.server.tls import Certificates
-from authz.sources import Refresh, Sources
-from authz.sources.fetched import REFRESH_BEFORE_S
-from authz.sources.http import Client
 
 if TYPE_CHECKING:
     from authz.server import grpcio
@@ -35,7 +30,8 @@ _log = structlog.get_logger()
 
 GC_YOUNG = 20_000  # objects made before the youngest are looked at: some 200 tokens never seen before
 
-_FIXED = ("listen", "workers", "transport", "sources", "identity_tokens")  # a change of these takes a restart
+# A change of these takes a restart.
+_FIXED = ("listen", "workers", "transport", "sources", "identity_tokens", "tracing")
 
 
 class Replica:
@@ -45,11 +41,13 @@ class Replica:
         self._path = path
         self._started = self._settings = settings
         self._seen = reload.fingerprint(self._paths())
-        self._client, self._sources = sources_of(settings)
+        self._tracing = asked.tracing(settings.tracing)
+        self._client, self._sources = asked.sources_of(settings, self._tracing)
         self._log = DecisionLog(settings.log)
         self._telemetry = Telemetry(self._log)
         self._telemetry.watch(self._sources)
-        self._service = Service(self._sources, self._telemetry, signer=signing.signer if signing else None)
+        signer = signing.signer if signing else None
+        self._service = Service(self._sources, self._telemetry, signer=signer, tracing=self._tracing)
         self._telemetry.under_way(lambda: self._service.in_flight)
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
         self._seen_tls = reload.fingerprint(self._certificates.files if self._certificates else ())
@@ -84,6 +82,8 @@ class Replica:
             await self._following.close()
         await self._sources.close()
         await self._client.close()
+        if self._tracing:
+            await self._tracing.close()
 
     async def _begin(self) -> None:
         """A cluster may be long in coming; whoever asks meanwhile is refused."""
@@ -163,7 +163,7 @@ class Replica:
         self._loaded = loaded
         for problem in loaded.problems if loaded.problems != known else ():
             _log.error("a rule is not enforced as written", problem=problem)
-        self._sources.keep(accepts(loaded))
+        self._sources.keep(asked.accepts(loaded))
         self._service.policy = loaded.policy
         rules = sum(len(host.rules) for host in loaded.policy.hosts.values())
         self._telemetry.rules(rules)
@@ -195,42 +195,6 @@ async def _reload(certificates: Certificates) -> None:
         _log.error("the certificates keep their last good version", problem=str(error))
     else:
         _log.info("certificates loaded")
-
-
-def accepts(loaded: Loaded) -> list[Accept]:
-    """Everyone whom some rule accepts that the authorizer may be asked about; the mesh decides the others."""
-    elsewhere = {
-        f"{apirule.key}/{index}"
-        for _, apirule in loaded.rules
-        for index, rule in enumerate(apirule.spec.rules)
-        if apirule.spec.enforcement == "Workload" and rule.jwt
-    }
-    return [
-        accept
-        for enforced in loaded.policy.hosts.values()
-        for host in (enforced, enforced.coming)
-        for rule in (host.rules if host else ())
-        for check in rule.checks
-        for accept in check.authorizer.accept
-        if rule.name not in elsewhere
-    ]
-
-
-def sources_of(settings: Config) -> tuple[Client, Sources]:
-    """The client and what asks through it, as configured."""
-    times = settings.sources
-    client = Client(
-        timeout_s=times.timeout,
-        plain_http_hosts=frozenset(times.plain_http_hosts),
-        ca_file=times.ca_file,
-    )
-    refresh = Refresh(
-        ttl_s=times.ttl,
-        refresh_before_s=min(REFRESH_BEFORE_S, times.ttl / 2),
-        cooldown_s=times.refresh_cooldown,
-        stale_s=times.stale,
-    )
-    return client, Sources(client, time.monotonic, refresh)
 
 
 def _policy_files(path: Path, settings: Config) -> list[Path]:

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -21,6 +22,9 @@ from authz.core.request import Request
 from authz.server import wire
 from authz.server.telemetry import Telemetry
 from authz.sources.registry import Sources
+
+if TYPE_CHECKING:
+    from authz.server.tracing import Tracing
 
 NAME = "envoy.service.auth.v3.Authorization"
 METHOD = f"/{NAME}/Check"
@@ -41,6 +45,7 @@ class Service:
         telemetry: Telemetry,
         clock: Callable[[], float] = time.time,
         signer: Signer | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.policy: Policy | None = None
         self.in_flight = 0
@@ -48,28 +53,32 @@ class Service:
         self._telemetry = telemetry
         self._clock = clock
         self._signer = signer
+        self._tracing = tracing
         self._memo = Memo[Verified](MEMO_LENGTH)
 
     async def rpc(self, raw: bytes) -> bytes:
         """Never raises: a malformed message, a bug and a cancelled call are refused with 503."""
         started = time.perf_counter()
         self.in_flight += 1
-        request = _UNKNOWN
+        request, traced = _UNKNOWN, None
         try:
             request = wire.decode(raw)
-            decision = await self._decide(request)
+            traced = self._tracing.begin(request) if self._tracing else None
+            decision = await (traced.run(self._decide(request)) if traced else self._decide(request))
             answer = wire.encode(decision, request.id)
         except DecodeError:
-            decision, answer = _failed("the message is not a CheckRequest")
+            decision, answer = _failed("the message is not a CheckRequest", request)
         except asyncio.CancelledError:
-            decision, answer = _failed("the call was cancelled")
+            decision, answer = _failed("the call was cancelled", request)
         except Exception as error:
-            decision, answer = _failed(f"a bug: {type(error).__name__}")
+            decision, answer = _failed(f"a bug: {type(error).__name__}", request)
             with _unharmed:
                 _log.exception("check failed", request_id=request.id)
         self.in_flight -= 1
         with _unharmed:  # an answer is not held up because nobody can be told of it
             self._telemetry.record(request, decision, time.perf_counter() - started)
+            if traced:
+                traced.end(request, decision)
         return answer
 
     async def _decide(self, request: Request) -> Decision:
@@ -82,6 +91,6 @@ class Service:
         return decision
 
 
-def _failed(note: str) -> tuple[Deny, bytes]:
+def _failed(note: str, request: Request) -> tuple[Deny, bytes]:
     deny = Deny(Reason.INTERNAL_ERROR, note=note)
-    return deny, wire.denied(deny)
+    return deny, wire.denied(deny, request.id)

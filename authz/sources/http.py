@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Self, TypeVar
 
 import httpx
+from aiohttp import TraceConfig
 
 from authz import __version__
 from authz.core.reason import Unavailable
@@ -45,7 +46,8 @@ class Answer:
 class Client:
     """Calls with bounds. `plain_http_hosts` may be asked without TLS, as loopback may.
 
-    `ca_file` (PEM) is trusted instead of the system's roots. `transport` stands in for the network.
+    `ca_file` (PEM) is trusted instead of the system's roots. `transport` stands in for the network,
+    `watched` is told of each call.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Client:
         plain_http_hosts: frozenset[str] = frozenset(),
         ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        watched: TraceConfig | None = None,
     ) -> None:
         self.timeout_s = timeout_s
         self._plain_http_hosts = plain_http_hosts
         self._ca_file = ca_file
         self._transport = transport
-        self._network = transport or Network(_trusting(ca_file))
+        self._watched = watched
+        self._network = transport or Network(_trusting(ca_file), watched)
 
     def own(
         self, plain_http_hosts: frozenset[str] = frozenset(), cert: tuple[Path, Path] | None = None
@@ -69,12 +73,13 @@ class Client:
 
         `cert` is a certificate and its key, PEM, to show. Raises OSError if they can not be used.
         """
-        transport = self._transport or (Network(_showing(self._ca_file, *cert)) if cert else None)
+        showing = Network(_showing(self._ca_file, *cert), self._watched) if cert else None
         return type(self)(
             timeout_s=self.timeout_s,
             plain_http_hosts=self._plain_http_hosts | plain_http_hosts,
             ca_file=self._ca_file,
-            transport=transport,
+            transport=self._transport or showing,
+            watched=self._watched,
         )
 
     async def get(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> bytes:

@@ -19,6 +19,7 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     TCPConnector,
+    TraceConfig,
 )
 from yarl import URL
 
@@ -31,13 +32,14 @@ HEADER_MAX_BYTES = 1 << 16  # one header may list all of a user's groups
 class Network(httpx.AsyncBaseTransport):
     """Has no time limit but for connecting; who calls has one for the whole."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, watched: TraceConfig | None = None) -> None:
         self._tls = tls
+        self._watched = watched
         self._session: ClientSession | None = None  # made at the first call, for it belongs to a loop
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx.TransportError where there is no answer."""
-        session = self._session = self._session or _connect(self._tls)
+        session = self._session = self._session or _connect(self._tls, self._watched)
         with _translated():
             answer = await session.request(
                 request.method,
@@ -68,12 +70,13 @@ class _Body(httpx.AsyncByteStream):
         self._answer.release()  # the connection is kept only where the answer has been read to its end
 
 
-def _connect(tls: ssl.SSLContext) -> ClientSession:
+def _connect(tls: ssl.SSLContext, watched: TraceConfig | None) -> ClientSession:
     return ClientSession(
         connector=TCPConnector(ssl=tls, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_S),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,
+        trace_configs=[watched] if watched else None,
         max_line_size=HEADER_MAX_BYTES,
         max_field_size=HEADER_MAX_BYTES,
     )

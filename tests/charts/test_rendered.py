@@ -148,6 +148,7 @@ CHANGES = {
     "transport": {"transport": "grpcio"},
     "sources": {"sources": {"timeout": "1s"}},
     "identity_tokens": {"identityTokens": {"ttl": "1m"}},
+    "tracing": {"tracing": {"perSecond": 5}},
 }
 
 
