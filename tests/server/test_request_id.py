@@ -4,13 +4,13 @@ import asyncio
 import json
 
 import pytest
+from envoy_data_plane.envoy.service.auth.v3 import CheckResponse
 
 from authz.core.reason import Reason
 from authz.observed import Log
 from authz.server.decision_log import DecisionLog
 from authz.server.telemetry import Telemetry, configure_logging
 from tests.server.test_kinds import NAVIGATION, SESSION, STRANGER, Answer, World, check
-from tests.server.test_wire import CheckResponse
 
 
 @pytest.fixture
