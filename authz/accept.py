@@ -152,6 +152,13 @@ class Session(Section):
     """How many calls may be under way at once."""
 
 
+class Anonymous(Section):
+    """Let callers without a credential pass, unless they send `Authorization`; a bad one is refused."""
+
+    subject: str = "anonymous"
+    """What they are called where others have the claim `sub`. Empty: nothing."""
+
+
 class Accept(OneOf):
     """One kind of credential."""
 

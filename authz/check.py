@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from authz.core import authorize, claims, introspection, jwt, metadata, refusal, route, sign_in, token
+from authz.core import (
+    authorize,
+    claims,
+    identity,
+    introspection,
+    jwt,
+    metadata,
+    refusal,
+    route,
+    sign_in,
+    token,
+)
 from authz.core.decision import Decision, Vouched
 from authz.core.identity import Caller
 from authz.core.jwt import Jws
@@ -70,6 +81,8 @@ async def _identify(
             scheme, host = sign_in.origin(request)
             seen = await sources.oauth2_proxy(whom).ask(presented, host, scheme, whom)
             return sign_in.caller(seen.found, whom, seen.take())
+        case str():
+            return identity.nobody(whom), ()
         case _:
             assert_never(whom)
 

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from authz import accept, documents
-from authz.accept import Accept
+from authz.accept import Accept, Anonymous
 from authz.core.policy import IDENTITY_HEADERS
 from authz.observed import Log, Tracing
 from authz.tokens import IdentityToken, IdentityTokens
@@ -144,14 +144,20 @@ class Authorizer(Section):
 
     name: Annotated[Name, Field(examples=["keycloak"])]
     """What APIRules call it."""
-    accept: Annotated[tuple[Accept, ...], Field(min_length=1)]
+    accept: tuple[Accept, ...] = ()
     """Tried in order: the first whose credential is present decides."""
     identity_headers: Mapping[HeaderName, str] = Field(default_factory=lambda: dict(IDENTITY_HEADERS))
     """Header to claim, for the workload. Clients can not send these themselves."""
     identity_token: IdentityToken | None = None
+    anonymous: Anonymous | None = None
+    """Let callers without a credential pass, unless they send `Authorization`. A bad one is refused."""
 
     def model_post_init(self, _: object) -> None:
-        """Kinds that can not be told apart."""
+        """Kinds that can not be told apart, and what would let nobody in."""
+        if not self.accept and not self.anonymous:
+            raise ValueError("accept or anonymous is needed: nobody could pass")
+        if self.identity_token and self.anonymous and not self.anonymous.subject:
+            raise ValueError("identityToken takes a subject of anonymous")
         accept.check_together(self.accept)
 
 

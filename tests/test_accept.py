@@ -213,3 +213,14 @@ def beside(one, other):
     except config.Invalid as invalid:
         return list(invalid.problems)
     return []
+
+
+def test_callers_without_a_credential_may_pass():
+    settings = config.parse("authorizers: [{name: a, anonymous: {subject: guest}}]")
+    assert authorizers_of(settings)["a"].anonymous == "guest"
+
+
+def test_nobody_without_a_name_is_signed_for():
+    text = "{name: a, anonymous: {subject: ''}, identityToken: {}}"
+    with pytest.raises(config.Invalid, match="identityToken takes a subject of anonymous"):
+        config.parse(f"authorizers: [{text}]\nidentityTokens: {{keys: [/k], issuer: https://i}}")

@@ -59,7 +59,10 @@ def test_a_duration_has_a_unit(text, expected):
         ("transport: h3", ["transport: choose from: h2 or grpcio"]),
         ("- 1", ["a mapping of settings is expected"]),
         ("listen: 7", ["listen: a mapping of settings is expected"]),
-        ("authorizers: [{name: a, accept: []}]", ["authorizers[0].accept: at least one is needed"]),
+        (
+            "authorizers: [{name: a, accept: []}]",
+            ["authorizers[0]: accept or anonymous is needed: nobody could pass"],
+        ),
         (
             "authorizers: [{name: a, accept: [{jwt: {issuer: i}}]}]\nfoo: 1",
             [

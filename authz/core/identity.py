@@ -5,11 +5,14 @@ A claim that can not become one header value without changing its meaning is ref
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from math import inf
 from typing import Any
 
 from authz.core.claims import Claims
 from authz.core.reason import Reason, Refused
 
+SUBJECTS_MAX = 256  # names of nobody: those of the configuration
 HEADER_MAX_LENGTH = 8_192  # Envoy's limit for all headers together is 60 KiB
 
 _unusable = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|\A | \Z").search  # RFC 9110 5.5, and broken Unicode
@@ -30,6 +33,12 @@ class Caller:
         if names is not self._names:
             self._headers, self._names = headers(self.claims, names), names
         return self._headers
+
+
+@lru_cache(SUBJECTS_MAX)
+def nobody(subject: str) -> Caller:
+    """Who shows no credential: always the same, by a name for the workload, if there is one."""
+    return Caller(Claims(frozenset(), 0.0, inf, {"sub": subject} if subject else {}))
 
 
 def headers(claims: Claims, names: Mapping[str, str]) -> dict[str, str]:

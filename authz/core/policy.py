@@ -149,13 +149,15 @@ class IdentityToken:
 class Authorizer:
     """Who is accepted, tried in order. An authorizer that accepts nothing refuses everyone.
 
-    `places` are where credentials may be, in that order: a token's, or a session's cookies.
+    `places` are where credentials may be, in that order: a token's, or a session's cookies. Where
+    none of them has one, the caller is `anonymous`: a name, perhaps empty, or None, who is refused.
     """
 
     name: str
     accept: tuple[Accept, ...] = ()
     identity_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     identity_token: IdentityToken | None = None
+    anonymous: str | None = None
     places: tuple[Place | Session, ...] = field(init=False, compare=False, repr=False)
     session: Session | None = field(init=False, compare=False, repr=False)
 

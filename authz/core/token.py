@@ -38,15 +38,19 @@ class Token:
     __str__ = __repr__
 
 
+NOTHING = Token("")
+
+
 def first(
     authorizer: Authorizer, request: Request
-) -> tuple[Token, tuple[Jwt, ...] | Introspection | Session]:
+) -> tuple[Token, tuple[Jwt, ...] | Introspection | Session | str]:
     """The credential at the first place the authorizer looks that has one, and who is believed about it.
 
+    Where there is none, also of any other kind in `Authorization`, it may be nobody, by some name.
     Raises Refused: TOKEN_MISSING, SESSION_MISSING, AUTHORIZER_ELSEWHERE, TOKEN_MALFORMED, and what `find`
     and `cookies.session` raise.
     """
-    if not authorizer.accept:
+    if not authorizer.accept and authorizer.anonymous is None:
         raise Refused(Reason.AUTHORIZER_ELSEWHERE)
     for place in authorizer.places:
         if isinstance(place, Session):
@@ -54,6 +58,8 @@ def first(
                 return Token(found), place
         elif token := find(place.location, request):
             return token, place.jwts if place.introspection is None else _either(token, place)
+    if authorizer.anonymous is not None and not request.headers.get("authorization"):
+        return NOTHING, authorizer.anonymous
     if authorizer.session:
         raise Refused(Reason.SESSION_MISSING, sign_in=authorizer.session)
     raise Refused(Reason.TOKEN_MISSING)

@@ -16,9 +16,10 @@ SECRETS = "/etc/authz/secrets"  # where the configuration looks for what a perso
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """Everyone. `subject` is whom Oathkeeper took them for."""
+    """Everyone, by the name `subject`. If `silent`: who sends no Authorization header."""
 
     subject: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def meant(said: Text | Claim | None, access: Sequence[Access]) -> Text | Claim |
     """Whether all that may be let in know the claim under the same name; what everyone is called, else."""
     if isinstance(said, Text) or said is None:
         return said
-    if all(isinstance(one, Public | Nobody) for one in access):
+    if all(isinstance(one, Nobody) or (isinstance(one, Public) and not one.silent) for one in access):
         subjects = {one.subject for one in access if isinstance(one, Public)}
         return Text(next(iter(subjects), "") if said.name == "sub" else "")
     kinds = {kind for one in access if isinstance(one, Way) for entry in one.accept for kind in entry}

@@ -38,7 +38,7 @@ def by_authorizer(made: Iterable[Made]) -> frozenset[str]:
 
 def is_ours(made: Made, ours: frozenset[str]) -> bool:
     """True if an authorizer of ours decides the rule."""
-    return bool(made.ways) and not (made.fits_mesh and _stays_in_mesh(made, ours))
+    return made.is_checked and not (made.fits_mesh and _stays_in_mesh(made, ours))
 
 
 def build(group: Group, ours: frozenset[str]) -> Built | None:
@@ -67,7 +67,7 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
 
 
 def _needs_authorizer(rules: list[Made]) -> bool:
-    if any(one.ways and not one.fits_mesh for one in rules):
+    if any(one.is_checked and not one.fits_mesh for one in rules):
         return True
     return any(one.is_public for one in rules) and any(one.ways and not one.by_mesh for one in rules)
 

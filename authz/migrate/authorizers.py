@@ -22,12 +22,14 @@ Entry = Mapping[str, Any]
 def entry(made: Made) -> dict[str, Any]:
     """The authorizer of a rule."""
     accept = [one for way in made.ways for one in way.accept]
-    said: dict[str, Any] = {"accept": accept}
+    said: dict[str, Any] = {"accept": accept} if accept else {}
+    if made.anonymous is not None:
+        said["anonymous"] = {"subject": made.anonymous}
     if made.added.claims:
         said["identityHeaders"] = dict(made.added.claims)
     if made.added.token is not None:
         said["identityToken"] = dict(made.added.token)
-    return {"name": _name(accept, said)} | said
+    return {"name": _name(accept, said) if accept else _named("anonymous", said)} | said
 
 
 def configuration(entries: Iterable[Entry], rules: Iterable[Made], ledger: Ledger) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def _life(ttl: str) -> str:
 
 
 def _plain_hosts(one: Entry) -> Iterable[str]:
-    for accept in one["accept"]:
+    for accept in one.get("accept", ()):
         for said in accept.values():
             for name in ("issuer", "jwksUri", "endpoint"):
                 if host := plain_http_host(said.get(name, "")):
@@ -79,9 +81,11 @@ def _plain_hosts(one: Entry) -> Iterable[str]:
 
 def _name(accept: Iterable[Entry], said: Entry) -> str:
     parts = [part for one in accept for kind, value in one.items() for part in (kind, _site(value))]
-    digest = sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:6]
-    readable = "-".join(dict.fromkeys(parts))[:NAME_MAX_LENGTH].strip("-")
-    return f"{readable}-{digest}"
+    return _named("-".join(dict.fromkeys(parts))[:NAME_MAX_LENGTH].strip("-"), said)
+
+
+def _named(readable: str, said: Entry) -> str:
+    return f"{readable}-{sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:6]}"
 
 
 def _site(said: Entry) -> str:

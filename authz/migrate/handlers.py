@@ -50,10 +50,11 @@ def _public(_: Case) -> list[Access]:
 def _anonymous(case: Case) -> list[Access]:
     subject = case.text("subject") or "anonymous"
     case.ledger.kept(case.at("subject"), "Only templates read it; it stands there as text.", old=subject)
+    if "widened:anonymous" not in case.ledger.accepted:
+        return [Public(subject, silent=True)]
     message = "A request with an Authorization header got 401; it passes now, as it always did without one."
-    if case.ledger.widened(case.at(), "anonymous", message, old="anonymous", new="noAuth"):
-        return [Public(subject)]
-    return []
+    case.ledger.widened(case.at(), "anonymous", message, old="anonymous", new="noAuth")
+    return [Public(subject)]
 
 
 def _unauthorized(_: Case) -> list[Access]:
@@ -121,7 +122,7 @@ HANDLERS: Mapping[str, _Row] = {
     "allow": _Row(_public, "noAuth: everyone may pass."),
     "no_auth": _Row(_public, "noAuth: everyone may pass."),
     "noop": _Row(_public, "noAuth: everyone may pass."),
-    "anonymous": _Row(_anonymous, "noAuth: everyone may pass."),
+    "anonymous": _Row(_anonymous, "An authorizer's `anonymous`: who shows nothing may pass."),
     "unauthorized": _Row(_unauthorized, "No rule, so that nobody may pass."),
     "jwt": _Row(credentials.jwt, "jwt by the mesh where that says the same, else an authorizer's."),
     "oauth2_introspection": _Row(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from authz.migrate import errors, fields, handlers, mutators, paths
 from authz.migrate.access import Access, Case, Nobody, Public, Way
+from authz.migrate.added import Added
 from authz.migrate.choices import Choices
 from authz.migrate.defaults import KYMA, NONE
 from authz.migrate.made import Made
@@ -43,6 +44,7 @@ def _rule(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> Mad
     access = _access(old, settings, choices, ledger)
     cases = [Case(one, "mutators", settings, choices, ledger, access, old.by_mesh) for one in old.mutators]
     added = mutators.convert(cases)
+    _check_named(added, access, ledger, f"{old.at}.mutators".removeprefix("."))
     errors.convert([Case(one, "errors", settings, choices, ledger) for one in old.errors], access)
     namespace = old.origin.namespace or choices.namespace
     service = fields.service(old.upstream, ledger, namespace)
@@ -72,6 +74,15 @@ def _access(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> t
     return _consistent(found, old, ledger)
 
 
+def _check_named(added: Added, access: tuple[Access, ...], ledger: Ledger, at: str) -> None:
+    """A signed token says who calls; `noop` leaves them without a name."""
+    nameless = any(isinstance(one, Public) and not (one.subject and one.silent) for one in access)
+    if added.token is not None and nameless:
+        question = "What does the token say of callers without a name? None can be made for them."
+        answer = "use anonymous in place of noop, or take id_token out of the rule"
+        ledger.ask(at, question, answer, code="id-token")
+
+
 def _is_off(case: Case) -> bool:
     """A handler that Oathkeeper's own configuration leaves off: its rules answer 500."""
     handlers_: Mapping[str, Mapping[str, object]] = getattr(case.settings, case.section)
@@ -91,10 +102,7 @@ def _reached(made: Iterable[Access], before: list[Access], case: Case) -> list[A
     """Oathkeeper asks the first that finds a credential of its kind; those behind it never see one."""
     found: list[Access] = []
     for access in made:
-        hidden = isinstance(access, Way) and any(
-            isinstance(one, Way) and _hides(one, access) for one in before
-        )
-        if hidden:
+        if any(_takes_all(one) or _hides(one, access) for one in before):
             message = "Never asked: another handler before it takes every token there."
             case.ledger.kept(case.at(), message, old=case.handler.name, new="left out", code="never-reached")
         else:
@@ -102,8 +110,15 @@ def _reached(made: Iterable[Access], before: list[Access], case: Case) -> list[A
     return found
 
 
-def _hides(one: Way, other: Way) -> bool:
+def _takes_all(one: Access) -> bool:
+    """After `noop` and `unauthorized` no other handler is asked."""
+    return isinstance(one, Nobody) or (isinstance(one, Public) and not one.silent)
+
+
+def _hides(one: Access, other: Access) -> bool:
     """An introspection takes all tokens of its place, a jwt all that look like one."""
+    if not isinstance(one, Way) or not isinstance(other, Way):
+        return False
     places = [(kind, said.get("tokenFrom")) for entry in one.accept for kind, said in entry.items()]
     wanted = [(kind, said.get("tokenFrom")) for entry in other.accept for kind, said in entry.items()]
     return any(
@@ -134,14 +149,12 @@ def _is_denied(authorizer: Handler, settings: Settings, choices: Choices, ledger
 
 def _consistent(found: list[Access], old: Old, ledger: Ledger) -> tuple[Access, ...]:
     """Credentials beside `noop`: whoever had none passed too."""
-    if any(isinstance(one, Way) for one in found) and not all(isinstance(one, Way) for one in found):
-        if any(isinstance(one, Public) for one in found):
-            question = (
-                "May callers without a credential pass? They did; nothing here checks only who has one."
-            )
-            answer = "take noop or anonymous out of the rule, or the other handlers"
-            at = old.authenticators[-1].at
-            ledger.ask(at, question, answer, old=", ".join(old.handlers), code="optional")
-            return ()
-        return tuple(one for one in found if isinstance(one, Way))
-    return tuple(dict.fromkeys(found)) if all(not isinstance(one, Way) for one in found) else tuple(found)
+    ways = [one for one in found if isinstance(one, Way)]
+    public = [one for one in found if isinstance(one, Public)]
+    if ways and any(not one.silent for one in public):
+        message = "Callers without a credential pass; with another kind of Authorization they no longer do."
+        at = f"{old.authenticators[-1].at}.handler"
+        ledger.narrowed(at, "optional", message, old=", ".join(old.handlers), new="anonymous")
+    if ways or public:
+        return (*ways, *public[:1])
+    return (Nobody(),) if found else ()

@@ -24,9 +24,20 @@ class Made:
     workload: str
 
     @property
+    def anonymous(self) -> str | None:
+        """What an authorizer calls those who show nothing; None if there is none, or nobody of that kind."""
+        found = next((one for one in self.access if isinstance(one, Public)), None)
+        return found.subject if found and (found.silent or self.ways) else None
+
+    @property
     def is_public(self) -> bool:
-        """Everyone may pass."""
-        return any(isinstance(one, Public) for one in self.access)
+        """Everyone may pass, whatever they show."""
+        return self.anonymous is None and any(isinstance(one, Public) for one in self.access)
+
+    @property
+    def is_checked(self) -> bool:
+        """Somebody has to look at what callers show."""
+        return bool(self.ways) or self.anonymous is not None
 
     @property
     def is_shut(self) -> bool:
@@ -42,7 +53,7 @@ class Made:
     def fits_mesh(self) -> bool:
         """Istio alone can check it: one kind of signed token, and nothing told of the caller."""
         tells = self.added.claims or self.added.token is not None
-        return len(self.ways) == 1 and bool(self.ways[0].mesh) and not tells
+        return len(self.ways) == 1 and bool(self.ways[0].mesh) and not tells and self.anonymous is None
 
     @property
     def by_mesh(self) -> bool:

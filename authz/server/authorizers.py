@@ -28,6 +28,7 @@ def authorizers_of(settings: Config) -> dict[str, Authorizer]:
             tuple(map(_accept, one.accept)),
             dict(one.identity_headers),
             _identity_token(one.identity_token, header) if one.identity_token else None,
+            one.anonymous.subject if one.anonymous else None,
         )
         for one in settings.authorizers
     }

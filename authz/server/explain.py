@@ -138,4 +138,6 @@ def _describe(rule: Rule) -> str:
 def _kinds(authorizer: Authorizer) -> str:
     """Its name, and what it accepts in that order where that is not one JWT after the other."""
     kinds = dict.fromkeys(type(one).__name__.lower() for one in authorizer.accept)
+    if authorizer.anonymous is not None:
+        kinds["anonymous"] = None
     return authorizer.name if [*kinds] in ([], ["jwt"]) else f"{authorizer.name}: {' or '.join(kinds)}"

@@ -55,3 +55,10 @@ def header(claim: object) -> str | Reason:
         return identity.headers(claims({"c": claim}), {"x-c": "c"})["x-c"]
     except Refused as refused:
         return refused.reason
+
+
+@pytest.mark.parametrize(("subject", "expected"), [("guest", {"x-user": "guest"}), ("", {})])
+def test_nobody_is_always_the_same_and_may_have_a_name(subject, expected):
+    caller = identity.nobody(subject)
+    assert caller is identity.nobody(subject)
+    assert caller.headers({"x-user": "sub", "x-email": "email"}) == expected

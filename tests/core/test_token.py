@@ -93,19 +93,37 @@ def test_an_authorizer_that_accepts_nothing_refuses_everyone():
         token.first(Authorizer("x"), Request("GET", "h", "/", headers={"authorization": "Bearer a"}))
 
 
+@pytest.mark.parametrize(
+    ("accept", "headers", "expected"),
+    [
+        ((), {}, ("", "nobody")),
+        ((Jwt("a"),), {}, ("", "nobody")),
+        ((Jwt("a"),), {"authorization": ""}, ("", "nobody")),
+        ((Jwt("a"),), {"authorization": "Bearer abc"}, ("abc", ["a"])),
+        ((Jwt("a"),), {"authorization": "Basic abc"}, Reason.TOKEN_MISSING),
+        ((), {"authorization": "Bearer abc"}, Reason.TOKEN_MISSING),
+        ((Session("p"),), {}, ("", "nobody")),
+        ((Session("p"),), {"authorization": "Basic abc"}, Reason.SESSION_MISSING),
+    ],
+)
+def test_who_shows_nothing_may_be_nobody(accept, headers, expected):
+    authorizer = Authorizer("x", accept, anonymous="nobody")
+    assert first(authorizer, Request("GET", "h", "/", headers=headers)) == expected
+
+
 def test_a_token_is_never_shown():
     secret = token.Token("s3cret")
     carrier = Request("GET", "h", "/", headers={"authorization": "Bearer s3cret"})
     assert "s3cret" not in f"{secret} {secret!r} {[secret]} {carrier}"
 
 
-def first(authorizer: Authorizer, request: Request) -> tuple[str, list[str]] | Reason:
+def first(authorizer: Authorizer, request: Request) -> tuple[str, list[str] | str] | Reason:
     try:
         presented, accepted = token.first(authorizer, request)
     except Refused as refused:
         return refused.reason
-    assert isinstance(accepted, tuple)
-    return presented.text, [one.issuer for one in accepted]
+    assert isinstance(accepted, tuple | str)
+    return presented.text, accepted if isinstance(accepted, str) else [one.issuer for one in accepted]
 
 
 OPAQUE, COMPACT = "ory_at_x-Y.z~1/2+3==", "eyJhbGciOiJub25lIn0.e30."

@@ -287,3 +287,51 @@ def test_every_old_rule_says_where_it_went():
     more = "  - {path: /a|/a/.*, methods: [POST], accessStrategies: [{handler: noop}]}"
     pairs = converted("[{handler: noop}]", more=more).pairs
     assert [(pair.apirule, pair.indices) for pair in pairs] == [("apps/shop", (0,)), ("apps/shop", (1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("handlers", "kinds", "anonymous"),
+    [
+        ("{handler: anonymous}", [], {"subject": "anonymous"}),
+        (
+            f"{{handler: jwt, config: {{{KEYS}}}}}, {{handler: anonymous, config: {{subject: guest}}}}",
+            ["jwt"],
+            {"subject": "guest"},
+        ),
+        (f"{{handler: jwt, config: {{{KEYS}}}}}, {{handler: noop}}", ["jwt"], {"subject": ""}),
+    ],
+)
+def test_who_shows_nothing_passes_as_before_and_a_bad_token_does_not(handlers, kinds, anonymous):
+    made = authorizer(converted(f"[{handlers}]"))
+    assert [next(iter(one)) for one in made.get("accept", [])] == kinds
+    assert made["anonymous"] == anonymous
+
+
+def test_the_name_of_nobody_is_told_as_a_claim():
+    mutators = '[{handler: header, config: {headers: {X-User: "{{ print .Subject }}"}}}]'
+    assert authorizer(converted("[{handler: anonymous}]", mutators=mutators))["identityHeaders"] == {
+        "x-user": "sub"
+    }
+
+
+def test_a_person_may_have_anonymous_mean_everyone():
+    made = converted("[{handler: anonymous}]", Choices(accepted=frozenset({"widened:anonymous"})))
+    assert rule(made) == {"noAuth": True}
+    assert [one.code for one in made.findings if one.verdict is Verdict.WIDENED] == ["anonymous"]
+
+
+@pytest.mark.parametrize(
+    ("handlers", "written"),
+    [
+        (f"{{handler: noop}}, {{handler: jwt, config: {{{KEYS}}}}}", [{"noAuth": True}]),
+        (f"{{handler: unauthorized}}, {{handler: jwt, config: {{{KEYS}}}}}", []),
+        (
+            f"{{handler: jwt, config: {{{KEYS}}}}}, {{handler: unauthorized}}",
+            [{"jwt": {"authentications": [OURS]}}],
+        ),
+    ],
+)
+def test_a_handler_that_answers_every_request_hides_those_behind_it(handlers, written):
+    made = converted(f"[{handlers}]")
+    assert not made.open
+    assert [rule(made) for _ in made.apirules] == written

@@ -71,6 +71,7 @@ class World:
         self.telemetry.watch(self.sources)
         self.service = Service(self.sources, self.telemetry, lambda: idp.NOW)
         everyone = Authorizer("all", (idp.ACCEPT, asked, PROXY), HEADERS)
+        perhaps = Authorizer("perhaps", (idp.ACCEPT,), HEADERS, anonymous="guest")
         cors = Cors(exact=frozenset({APP}), credentials=True)
 
         def rule(name, pattern, *checks):
@@ -79,6 +80,7 @@ class World:
         rules = (
             rule("open", "/open"),
             rule("read", "/read", Check(everyone, READ)),
+            rule("perhaps", "/perhaps", Check(perhaps)),
             rule("any", "/{**}", Check(everyone)),
         )
         self.service.policy = Policy({HOST: Host(HOST, rules)}, frozenset(HEADERS))
@@ -139,6 +141,22 @@ async def test_one_host_takes_tokens_opaque_tokens_and_sessions(world, headers, 
     answer = await world.ask(**headers)
     assert answer.passes
     assert answer.headers["x-auth-subject"] == subject
+
+
+@pytest.mark.parametrize(
+    ("headers", "subject"),
+    [
+        ({}, "guest"),
+        ({"x-auth-subject": "admin"}, "guest"),
+        ({"authorization": GOOD}, "alice"),
+        ({"authorization": f"{GOOD}x"}, None),
+        ({"authorization": "Basic YTpi"}, None),
+    ],
+)
+async def test_who_shows_nothing_may_be_nobody(world, headers, subject):
+    answer = await world.ask("/perhaps", **headers)
+    assert answer.passes is (subject is not None)
+    assert answer.headers.get("x-auth-subject") == subject
 
 
 @pytest.mark.parametrize(
