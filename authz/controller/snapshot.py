@@ -7,29 +7,36 @@ from collections.abc import Iterable
 from typing import Any
 
 from authz.controller.api import Api, Refused, Unreachable
-from authz.controller.kinds import MESH, SERVICES, Document, Kind
+from authz.controller.kinds import MESH, SERVICES, Document, Kind, key
 from authz.controller.kubeconfig import Access
 
 # Everybody's policies, and what changes the filters that come of them.
 _POLICIES = Kind("security.istio.io/v1", "AuthorizationPolicy", "authorizationpolicies")
 _FILTERS = Kind("networking.istio.io/v1alpha3", "EnvoyFilter", "envoyfilters", namespace="istio-system")
-OF_THE_MESH = (MESH, SERVICES, _POLICIES, _FILTERS)
+# Each revision of istiod has a ConfigMap of its own, `istio-REVISION`.
+_REVISIONS = Kind("v1", "ConfigMap", "configmaps", labels="istio.io/rev", namespace="istio-system")
+OF_THE_MESH = (MESH, _REVISIONS, SERVICES, _POLICIES, _FILTERS)
 
 
 async def read(access: Access, kinds: Iterable[Kind]) -> tuple[list[Document], list[str]]:
     """All objects, and what could not be read, with the reason."""
-    api, found, problems = Api(access), list[Document](), list[str]()
+    api, found, problems = Api(access), dict[tuple[str, str], Document](), list[str]()
     try:
         for kind in kinds:
             try:
-                answer = await api.list(kind, {"fieldSelector": kind.fields} if kind.fields else {})
+                answer = await api.list(kind, _selected(kind))
             except (Refused, Unreachable) as error:
                 problems.append(f"{kind.plural} can not be read: {error}")
             else:
-                found += [_whole(item, kind) for item in answer["items"]]
+                found |= {(kind.name, key(item)): _whole(item, kind) for item in answer["items"]}
     finally:
         await api.close()
-    return found, problems
+    return list(found.values()), problems
+
+
+def _selected(kind: Kind) -> dict[str, str]:
+    wanted = {"fieldSelector": kind.fields, "labelSelector": kind.labels}
+    return {name: value for name, value in wanted.items() if value}
 
 
 def _whole(item: dict[str, Any], kind: Kind) -> Document:

@@ -125,10 +125,11 @@ def configs(document: Document, problems: list[Problem]) -> Iterator[Found]:
 def _bodies(document: Document, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
     match document:
         case {"kind": "ConfigMap", "data": {"mesh": text}}:
+            path = "data.mesh" if objects.is_mesh(document) else f"{objects.title(document)}: data.mesh"
             try:
-                yield "data.mesh.", objects.loaded_mesh(text)
+                yield f"{path}.", objects.loaded_mesh(text)
             except ValueError as error:
-                problems.append(Problem("data.mesh", str(error)))
+                problems.append(Problem(path, str(error)))
         case {"kind": "IstioOperator", "spec": {"meshConfig": body}}:
             yield "spec.meshConfig.", body
         case {"kind": _}:

@@ -15,7 +15,7 @@ from tests.kube.server import path
 
 pytestmark = pytest.mark.slow
 
-MESH = {
+MESH: helm.Document = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
     "metadata": {"name": "istio", "namespace": "istio-system"},
@@ -181,8 +181,15 @@ def test_the_check_reads_the_cluster(kube, release):
     unseen = "not looked at, for there were none: AuthorizationPolicies"
     assert checked(kube) == (0, f"the cluster: extension provider authz: no mistakes; {unseen}\n")
     mesh(kube, without_timeout())
+    canary = MESH | {
+        "metadata": {**MESH["metadata"], "name": "istio-canary", "labels": {"istio.io/rev": "canary"}}
+    }
+    kube.apply(canary | {"data": {"mesh": "{}"}})
     code, said = checked(kube)
     assert code == 1
+    assert "istio-canary: data.mesh.extensionProviders: has no provider" in said
+    with kube.client() as client:
+        client.delete(path(canary))
     assert said.startswith(
         "the cluster: data.mesh.extensionProviders[0].envoyExtAuthzGrpc.timeout: is not set"
     )

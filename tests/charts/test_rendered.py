@@ -127,6 +127,17 @@ def test_envoys_speak_what_the_authorizer_understands(name, mode, all_rendered):
     assert bool(strict) is (mode == "ISTIO_MUTUAL")
 
 
+def test_large_numbers_stay_whole():
+    values = {
+        "destinationRule": {"maxRequests": 2_000_000},
+        "config": {"log": {"deniedPerSecond": 2_000_000}},
+        "oauth2Proxy": LOGIN | {"extraArgs": {"redis-connection-idle-timeout": 2_000_000}},
+    }
+    text = yaml.safe_dump_all(rendered(values))
+    assert text.count("2000000") == 4  # the two limits of Envoy, the program's setting, and the argument
+    assert "e+06" not in text
+
+
 def test_another_release_has_names_of_its_own():
     made = rendered({"oauth2Proxy": LOGIN}, release="edge", namespace="guards")
     names = {each["metadata"]["name"] for each in made}

@@ -39,7 +39,7 @@ def problems(*documents, ours=OURS):
     return [str(problem) for problem in registered.check(documents, ours).problems]
 
 
-def configmap(body):
+def configmap(body) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -228,6 +228,13 @@ def test_it_is_said_what_could_not_be_looked_at():
 def test_a_document_that_can_not_be_read_is_named():
     broken = policy("shop/a") | {"spec": {"action": 7}}
     assert problems(config(), broken) == ["AuthorizationPolicy shop/a: spec.action: must be text"]
+
+
+def test_the_configuration_of_a_revision_is_named():
+    canary = configmap(yaml.safe_dump(config(entry(failOpen=True))))
+    canary["metadata"]["name"] = "istio-canary"
+    (found,) = problems(configmap(yaml.safe_dump(config())), canary)
+    assert found.startswith(f"ConfigMap istio-system/istio-canary: data.mesh.{HERE}.failOpen: ")
 
 
 def test_one_mesh_is_read_once():

@@ -1,3 +1,8 @@
+{{/* Where the authorizer asks it, and where routes lead: `session.oauth2Proxy`. */}}
+{{- define "authz.loginAddress" -}}
+http://{{ include "authz.part" (list . "oauth2-proxy") }}.{{ .Release.Namespace }}:4180
+{{- end }}
+
 {{/* How oauth2-proxy is run: docs/oauth2.md says why. Yields YAML, NAME: VALUE or a list of them. */}}
 {{- define "authz.oauth2Proxy" -}}
 {{- $login := .Values.oauth2Proxy -}}
