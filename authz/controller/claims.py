@@ -34,6 +34,10 @@ class Claim:
         """What somebody has to agree on."""
         return frozenset(term[:2] for term in self.terms)
 
+    def on(self, subject: Subject) -> set[object]:
+        """What it says of that: one thing, or it contradicts itself."""
+        return {term[2] for term in self.terms if term[:2] == subject}
+
 
 NOTHING = Claim()
 _NOBODY: frozenset[str] = frozenset()
@@ -48,7 +52,7 @@ def claim(apirule: APIRule, cluster: Cluster) -> Claim:
     )
     return Claim(
         gateway=apirule.spec.gateway,
-        hosts=tuple(dict.fromkeys(filter(None, hosts.full(apirule, cluster.gateways)))),
+        hosts=hosts.admitted(apirule, cluster.gateways),
         services=frozenset(
             placement.service_key(apirule, index)
             for index, rule in enumerate(apirule.spec.rules)
@@ -79,7 +83,7 @@ class Claims:
         if new != NOTHING:
             self._of[key] = new
         self._by_host.move(key, old.hosts, new.hosts)
-        self._by_gateway.move(key, [old.gateway], [new.gateway])
+        self._by_gateway.move(key, filter(None, [old.gateway]), filter(None, [new.gateway]))
         self._by_service.move(key, old.services, new.services)
         self._by_subject.move(key, old.subjects, new.subjects)
         self._by_term.move(key, old.terms, new.terms)
@@ -106,10 +110,8 @@ class Claims:
 
     def above(self, host: str) -> Iterator[str]:
         """Who claims a wildcard that takes this host in."""
-        name = host.removeprefix("*.")
-        while "." in name:
-            name = name.partition(".")[2]
-            yield from self.at_host(f"*.{name}")
+        for wildcard in hosts.above(host):
+            yield from self.at_host(wildcard)
 
     def touched(self, old: Claim, new: Claim) -> set[str]:
         """Whom it concerns that one claim has taken the other's place."""
@@ -120,7 +122,12 @@ class Claims:
             found |= self.at_host(host) | set(self.above(host))
             for below in self.hosts_below(host):
                 found |= self.at_host(below)
-        for pods, name, value in old.terms ^ new.terms:
+        return found | self.differing(old.terms ^ new.terms)
+
+    def differing(self, terms: Iterable[Term]) -> set[str]:
+        """Who says something else of the same."""
+        found: set[str] = set()
+        for pods, name, value in terms:
             found |= self.about((pods, name)) - self._by_term[pods, name, value]
         return found
 

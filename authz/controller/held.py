@@ -27,7 +27,7 @@ _LABELS = frozenset({names.OWNER_NAME, names.OWNER_NAMESPACE, *names.COMMON})
 class Rule:
     """An APIRule as the API server has it.
 
-    If it can not be read, `apirule` is None, `problems` say why, and `hosts` are as they are written.
+    If it can not be read, `apirule` is None, `problems` say why; `hosts` and `gateway` are as written.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Rule:
     apirule: APIRule | None
     problems: tuple[Problem, ...] = ()
     hosts: tuple[str, ...] = ()
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Foreign:
 def rule(document: Document) -> Rule:
     """Never fails: what can not be read is told to its author."""
     metadata, read, problems = document["metadata"], None, tuple[Problem, ...]()
-    named = document.get("spec", {}).get("hosts") or ()
+    spec = document.get("spec", {})
     try:
         read = apirule.parse({name: part for name, part in document.items() if name != "status"})
     except Invalid as invalid:
@@ -90,7 +91,8 @@ def rule(document: Document) -> Rule:
         status=canonical(document.get("status") or {}),
         apirule=read,
         problems=problems,
-        hosts=() if read else tuple(name for name in named if isinstance(name, str)),
+        hosts=() if read else tuple(name for name in spec.get("hosts") or () if isinstance(name, str)),
+        gateway="" if read else str(spec.get("gateway")),
     )
 
 
@@ -108,7 +110,7 @@ def emitted(document: Document) -> Object:
 
 def virtual_service(document: Document) -> Object | Foreign:
     """Ours by its labels; or, if somebody took them off, because we have written it."""
-    if _owner(document) != "/":
+    if not _owner(document).endswith("/"):
         return emitted(document)
     if _is_written_by_us(document):
         return replace(emitted(document), owner=kinds.key(document))  # they share a name

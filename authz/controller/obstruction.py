@@ -41,6 +41,7 @@ def _meet(objects: Iterable[Object], desired: Sequence[Resource]) -> bool:
     own = [one for one in desired if one["kind"] == "AuthorizationPolicy"]
     return any(
         one.kind == "AuthorizationPolicy"
+        and one.spec.get("action", "ALLOW") == "ALLOW"  # the others admit nobody
         and one.key.partition("/")[0] == other["metadata"]["namespace"]
         and _compatible(_labels(one.spec), _labels(other["spec"]))
         for one in objects

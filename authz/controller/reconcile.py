@@ -69,7 +69,7 @@ class Reconciler:
         around = self._world.around(rule.apirule)
         if problems := obstruction.problems(rule.apirule, self._world):
             raise Invalid(problems)
-        return translate.translate(rule.apirule, around)
+        return translate.translate(rule.apirule, around, self._world.agreements.about(rule.key))
 
     async def _take(self, rule: Rule, desired: Sequence[Resource], phases: Sequence[Phase]) -> Verdict:
         """The finalizer is there before the route is; what is left behind before that has our labels."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from authz.controller import held, kinds
+from authz.controller.agreements import Agreements
 from authz.controller.belongings import Belongings
-from authz.controller.claims import NOTHING, Claims, Subject, claim
+from authz.controller.claims import NOTHING, Claims, claim
 from authz.controller.held import FINALIZER, Foreign, Object, Rule
 from authz.controller.kinds import (
     APIRULES,
@@ -22,7 +23,7 @@ from authz.controller.kinds import (
 )
 from authz.controller.watch import Store
 from authz.core.policy import Authorizer
-from authz.istio import cluster
+from authz.istio import cluster, hosts
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster, Settings
 from authz.istio.hosts import Gateway
@@ -56,7 +57,7 @@ class World:
         self._base = replace(configured, services=self.services.known, gateways=self.gateways.known)
         self.belongings = Belongings()
         self._serving: dict[str, set[str]] = {}  # a host to the virtual services that have it
-        self._firsts: dict[Subject, str] = {}
+        self.agreements = Agreements(self.claims, self.belongings, self.owner)
         self._leaving: dict[str, set[str]] = {}  # a host to those who claimed it, and have not let go yet
 
     @property
@@ -80,9 +81,9 @@ class World:
     def around(self, apirule: APIRule) -> Cluster:
         """What a translation of it has to know."""
         own = self.claims.of(apirule.key)
-        names = {*own.hosts}.union(*(self.claims.hosts_below(host) for host in own.hosts))
-        for senior in self._seniors(apirule):
-            names.update(self.claims.of(senior).hosts)
+        names = {*own.hosts}
+        for host in own.hosts:
+            names.update(hosts.above(host), self.claims.hosts_below(host))
         owners = {name: owner for name in names if (owner := self.owner(name))}
         return replace(
             self._base,
@@ -93,7 +94,8 @@ class World:
 
     def owner(self, host: str) -> APIRule | None:
         """Who serves it already; among several that claim it, the senior."""
-        claiming = [found for key in self.claims.at_host(host) if (found := self.rules[key].apirule)]
+        rules = [self.rules[key] for key in self.claims.at_host(host)]
+        claiming = [found for rule in rules if (found := rule.apirule) and not rule.deleting]
         serving = {self._owner_of(name) for name in self._serving.get(host, ())}
         holding = [apirule for apirule in claiming if apirule.key in serving]
         return min(holding or claiming, key=lambda apirule: apirule.seniority, default=None)
@@ -150,18 +152,6 @@ class World:
     def _find(self, resource: Resource) -> object:
         return self.store(resource["kind"]).known.get(kinds.key(resource))
 
-    def _seniors(self, apirule: APIRule) -> set[str]:
-        """On each subject of its own, whoever was first: he has settled it."""
-        firsts = {self._first(subject) for subject in self.claims.of(apirule.key).subjects}
-        return firsts - {apirule.key}
-
-    def _first(self, subject: Subject) -> str:
-        """Thousands may ask one after the other."""
-        if subject not in self._firsts:
-            found = (self.rules[key].apirule for key in self.claims.about(subject))
-            self._firsts[subject] = min(one.seniority for one in found if one)[1]
-        return self._firsts[subject]
-
     def _owner_of(self, name: str) -> str:
         one = self.virtual_services.known.get(name)
         return one.owner if isinstance(one, Object) else ""
@@ -177,8 +167,7 @@ class World:
         new = claim(known.apirule, self._base) if known and known.apirule else NOTHING
         if new != old:
             self.claims.put(key, new)
-            for subject in old.subjects | new.subjects:
-                self._firsts.pop(subject, None)
+            self.agreements.changed(key, old, new)
             for host in set(old.hosts) - set(new.hosts) if self.belongings.of(key) else ():
                 self._leaving.setdefault(host, set()).add(key)
             for other in self.claims.touched(old, new) - {key}:
@@ -216,6 +205,8 @@ class World:
         concerned = {other for host in before ^ after for other in self.claims.at_host(host)} - own
         if not own and key in self.rules.known:
             concerned.add(key)  # its namesake has come, or gone
+        for owner in own if before != after else ():
+            concerned |= self.claims.differing(self.claims.of(owner).terms)
         for other in concerned:
             self._concern(other)
 

@@ -18,11 +18,10 @@ _ONE_ISSUER = "{} has tokens of {} verified by APIRule {}, with other keys or fr
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A value, and who settled on it."""
+    """A value, and which APIRule settled on it."""
 
     value: object
     key: str
-    seniority: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +38,15 @@ def terms(cluster: Cluster) -> Terms:
     issuers: dict[tuple[Pods, str], Settled] = {}
     for owner in _by_seniority(cluster.owners.values()):
         for workload, _, provider in placement.guards(owner, cluster):
-            providers.setdefault(workload.pods, Settled(provider, owner.key, owner.seniority))
+            providers.setdefault(workload.pods, Settled(provider, owner.key))
         for workload, _, _, issuer in placement.issuers(owner, cluster):
             place = workload.pods, issuer.issuer
-            issuers.setdefault(place, Settled(issuer.terms, owner.key, owner.seniority))
+            issuers.setdefault(place, Settled(issuer.terms, owner.key))
     return Terms(providers, issuers)
 
 
 def problems(apirule: APIRule, cluster: Cluster, settled: Terms) -> Iterator[Problem]:
-    """Where an APIRule contradicts its seniors, or itself."""
+    """Where an APIRule contradicts those who came first, or itself."""
     yield from _crowded(apirule, cluster, settled)
     yield from _contested(apirule, cluster, settled)
 
@@ -57,7 +56,7 @@ def _crowded(apirule: APIRule, cluster: Cluster, settled: Terms) -> Iterator[Pro
     taken: dict[Pods, object] = {}
     for workload, index, provider in placement.guards(apirule, cluster):
         earlier = settled.providers.get(workload.pods)
-        theirs = earlier.value if earlier and earlier.seniority < apirule.seniority else provider
+        theirs = earlier.value if earlier and earlier.key != apirule.key else provider
         first = taken.setdefault(workload.pods, theirs)
         if provider != first:
             path = f"spec.rules[{index}].extAuth.authorizers"
@@ -68,7 +67,7 @@ def _contested(apirule: APIRule, cluster: Cluster, settled: Terms) -> Iterator[P
     """Istio takes a token that any of the workload's jwksUris verifies: the first one named is kept."""
     for workload, index, position, issuer in placement.issuers(apirule, cluster):
         earlier = settled.issuers.get((workload.pods, issuer.issuer))
-        if earlier and earlier.seniority < apirule.seniority and issuer.terms != earlier.value:
+        if earlier and earlier.key != apirule.key and issuer.terms != earlier.value:
             field = f"{apirule.spec.rules[index].tokens_field}.authentications[{position}]"
             message = _ONE_ISSUER.format(workload.service, issuer.issuer, earlier.key)
             yield Problem(f"spec.rules[{index}].{field}", message)

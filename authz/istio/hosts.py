@@ -3,7 +3,7 @@
 A policy compares the authority as it was sent, port and all, where routes ignore the port.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -35,32 +35,50 @@ def full(apirule: APIRule, gateways: Mapping[str, Gateway]) -> tuple[str, ...]:
     return tuple(_full(host, domain) for host in apirule.spec.hosts)
 
 
+def admitted(apirule: APIRule, gateways: Mapping[str, Gateway]) -> tuple[str, ...]:
+    """Those that its Gateway serves for its namespace: to name any other lays no claim to it."""
+    gateway = gateways.get(apirule.spec.gateway)
+    if gateway is None:
+        return ()
+    return served(gateway, apirule.spec.gateway, apirule.namespace, filter(None, full(apirule, gateways)))
+
+
+def served(gateway: Gateway, name: str, namespace: str, wanted: Iterable[str]) -> tuple[str, ...]:
+    """Those of the hosts that the Gateway, `namespace/name`, serves for a namespace."""
+    return tuple(dict.fromkeys(host for host in wanted if serves(gateway, name, namespace, host)))
+
+
 def owners(apirules: Iterable[APIRule], gateways: Mapping[str, Gateway]) -> dict[str, APIRule]:
-    """Who serves each host: one APIRule, the senior of those that claim it."""
+    """Who serves each host: the senior of those that claim it. A Gateway that is not known admits all."""
     owned: dict[str, APIRule] = {}
     for apirule in sorted(apirules, key=lambda apirule: apirule.seniority):
-        for host in full(apirule, gateways):
+        known = apirule.spec.gateway in gateways
+        for host in admitted(apirule, gateways) if known else full(apirule, gateways):
             owned.setdefault(host, apirule)
     owned.pop("", None)
     return owned
 
 
-def serves(gateway: Gateway, apirule: APIRule, host: str) -> bool:
-    """True if some server of its Gateway takes the host, or a part of it, from the APIRule's namespace."""
-    return takes(gateway, apirule.spec.gateway.partition("/")[0], host, apirule.namespace)
-
-
-def takes(gateway: Gateway, near: str, host: str, own: str) -> bool:
-    """True if some server of the Gateway in namespace `near` takes the host, or a part of it, from `own`.
+def serves(gateway: Gateway, name: str, namespace: str, host: str) -> bool:
+    """True if some server of the Gateway takes the host, or a part of it, from that namespace.
 
     Istio writes a server's host as `host`, or `namespace/host` where `.` is the Gateway's own and `*` any.
     """
+    near = name.partition("/")[0]
     for written in (written for server in gateway.hosts for written in server):
-        space, slash, name = written.lower().rpartition("/")
-        admitted = not slash or space in ("*", own) or (space == "." and near == own)
-        if admitted and (name in ("*", host) or below(name, [host]) or below(host, [name])):
+        space, slash, taken = written.lower().rpartition("/")
+        ours = not slash or space in ("*", namespace) or (space == "." and near == namespace)
+        if ours and (taken in ("*", host) or below(taken, [host]) or below(host, [taken])):
             return True
     return not gateway.hosts
+
+
+def above(host: str) -> Iterator[str]:
+    """The wildcards that take it in, the nearest first."""
+    name = host.removeprefix("*.")
+    while "." in name:
+        name = name.partition(".")[2]
+        yield f"*.{name}"
 
 
 def is_wildcard(host: str) -> bool:

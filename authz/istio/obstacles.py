@@ -102,7 +102,7 @@ def _served(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     gateway = cluster.gateways.get(apirule.spec.gateway)
     own = hosts.full(apirule, cluster.gateways)
     for index, host in enumerate(own):
-        if gateway and host and not hosts.serves(gateway, apirule, host):
+        if gateway and host and not hosts.serves(gateway, apirule.spec.gateway, apirule.namespace, host):
             served = ", ".join(dict.fromkeys(chain.from_iterable(gateway.hosts)))
             yield Problem(f"spec.hosts[{index}]", f"Gateway {apirule.spec.gateway} serves {served} only")
         if gateway and hosts.is_wildcard(host) and len(hosts.other_ports(gateway.ports)) > REGEX_MAX_LENGTH:

@@ -36,7 +36,7 @@ NOBODY = Strangers()
 
 def known(found: Iterable[objects.VirtualService]) -> Strangers:
     """Those that no APIRule has become."""
-    foreign = [each for each in found if names.OWNER_NAME not in each.metadata.labels]
+    foreign = [each for each in found if not each.metadata.labels.get(names.OWNER_NAME)]
     at: dict[str, tuple[Stranger, ...]] = {}
     for each in foreign:
         for host in map(str.lower, each.spec.hosts):

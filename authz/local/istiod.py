@@ -72,7 +72,7 @@ def _takes(
     ours: Mapping[str, Gateway], named: Iterable[str], host: str, found: objects.VirtualService
 ) -> bool:
     namespace = found.metadata.namespace
-    return any(hosts.takes(ours[key], key.partition("/")[0], host.lower(), namespace) for key in named)
+    return any(hosts.serves(ours[key], key, namespace, host.lower()) for key in named)
 
 
 def _providers(documents: Iterable[Document]) -> Iterator[objects.Provider]:

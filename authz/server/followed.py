@@ -103,12 +103,18 @@ class Followed:
 
     def _wanted(self, known: _Known, rule: Rule) -> dict[str, Host]:
         """Hosts of what is not enforced are refused: a wildcard of somebody else's must not serve them."""
-        named = hosts.full(rule.apirule, self.gateways.known) if rule.apirule else rule.hosts
-        found = {name: Host(name, ()) for name in named if name}
+        found = {name: Host(name, ()) for name in self._named(rule)}
         coming = self._hosts(known.coming)
         for name, host in self._hosts(known.taken).items():
             found[name] = replace(host, coming=coming.get(name, Host(name, ()))) if known.coming else host
         return found
+
+    def _named(self, rule: Rule) -> tuple[str, ...]:
+        """Hosts that it may have at all, also where it can not be read."""
+        if rule.apirule:
+            return hosts.admitted(rule.apirule, self.gateways.known)
+        gateway, namespace = self.gateways.known.get(rule.gateway), rule.key.partition("/")[0]
+        return hosts.served(gateway, rule.gateway, namespace, rule.hosts) if gateway else ()
 
     def _claim(self, key: str, known: _Known, found: dict[str, Host]) -> None:
         """Who has a host keeps it, unless he has no rules for it."""

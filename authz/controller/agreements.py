@@ -1,0 +1,76 @@
+"""What APIRules that share pods have to agree on, and who has settled it: whoever is in place.
+
+Istio takes a token that any of a workload's key sets verifies, and denies everything where two providers
+guard one workload; so a newcomer has to agree, however old it is.
+"""
+
+from collections.abc import Callable, Mapping
+
+from authz.controller.belongings import Belongings
+from authz.controller.claims import Claim, Claims, Subject
+from authz.controller.held import Object
+from authz.istio.apirule import APIRule
+from authz.istio.contests import Settled, Terms
+from authz.istio.placement import Pods
+
+
+class Agreements:
+    """`owner` says whose a host is."""
+
+    def __init__(
+        self, claims: Claims, belongings: Belongings, owner: Callable[[str], APIRule | None]
+    ) -> None:
+        self._claims = claims
+        self._belongings = belongings
+        self._owner = owner
+        self._firsts: dict[Subject, str] = {}
+
+    def about(self, key: str) -> Terms:
+        """What has been settled of the pods that an APIRule leads to, and by whom."""
+        providers, issuers = dict[Pods, Settled](), dict[Subject, Settled]()
+        for subject in self._claims.of(key).subjects:
+            first, (pods, issuer) = self._first(subject), subject
+            for value in self._claims.of(first).on(subject):
+                if issuer:
+                    issuers[subject] = Settled(value, first)
+                else:
+                    providers[pods] = Settled(value, first)
+        return Terms(providers, issuers)
+
+    def changed(self, key: str, old: Claim, new: Claim) -> None:
+        """Whoever says something else now has to agree with the others."""
+        for subject in old.subjects:
+            if self._firsts.get(subject) == key and old.on(subject) != new.on(subject):
+                del self._firsts[subject]
+
+    def _first(self, subject: Subject) -> str:
+        """Remembered as long as he is served: thousands ask one after the other."""
+        first = self._firsts.get(subject, "")
+        if not self._served(first):
+            served = [key for key in self._claims.about(subject) if self._served(key)]
+            first = min(served, key=lambda key: self._rank(key, subject), default="")
+            self._firsts[subject] = first
+        return first
+
+    def _served(self, key: str) -> tuple[str, str] | None:
+        """Its seniority, if some host is its own: a refused APIRule settles nothing."""
+        owners = (self._owner(host) for host in self._claims.of(key).hosts)
+        return next((owner.seniority for owner in owners if owner and owner.key == key), None)
+
+    def _rank(self, key: str, subject: Subject) -> tuple[bool, bool, tuple[str, str] | None]:
+        """Whose guard stands comes first, then who is at home there, then the senior."""
+        (namespace, labels), issuer = subject
+        guards = self._belongings.of(key).values()
+        stands = any(_settles(one, namespace, dict(labels), issuer) for one in guards)
+        return not stands, key.partition("/")[0] != namespace, self._served(key)
+
+
+def _settles(one: Object, namespace: str, labels: Mapping[str, str], issuer: str) -> bool:
+    """True if it is the guard of these pods that names the issuer; without one, the provider."""
+    spec = one.spec
+    selector = (spec.get("selector") or {}).get("matchLabels") or {}
+    if one.key.partition("/")[0] != namespace or selector != labels:
+        return False
+    if issuer:
+        return any(rule.get("issuer") == issuer for rule in spec.get("jwtRules") or ())
+    return bool(spec.get("action") == "CUSTOM")
