@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from authz.istio.apirule import APIRule
-from authz.istio.syntax import is_short
+from authz.istio.syntax import is_full, is_short
 
 _WEB_PORTS = frozenset({80, 443})
 
@@ -26,7 +26,7 @@ class Gateway:
         """What completes a short host: the one `*.domain` that every server has, or ""."""
         names = {tuple(host.rpartition("/")[2] for host in server) for server in self.hosts}
         only = names.pop() if len(names) == 1 else ()
-        return only[0][2:] if len(only) == 1 and only[0].startswith("*.") else ""
+        return only[0][2:].lower() if len(only) == 1 and only[0].startswith("*.") else ""
 
 
 def full(apirule: APIRule, gateways: Mapping[str, Gateway]) -> tuple[str, ...]:
@@ -116,4 +116,5 @@ def _other_than(words: set[str]) -> str:
 def _full(host: str, domain: str) -> str:
     if not is_short(host):
         return host
-    return f"{host}.{domain}" if domain else ""
+    completed = f"{host}.{domain}"
+    return completed if is_full(completed) else ""

@@ -66,6 +66,7 @@ class _ServicePort(Part):
 
 
 class _ServiceSpec(Part):
+    type: str = "ClusterIP"
     selector: Annotated[dict[str, str], MAPPING] = {}
     ports: Annotated[Many[_ServicePort], LIST] = ()
 

@@ -14,6 +14,8 @@ from authz.istio.pattern import REGEX_MAX_LENGTH
 from authz.istio.problem import PROBLEMS_MAX, Problem, did_you_mean
 from authz.istio.services import ALLOWED
 
+BELOW_MAX = 5_000  # hosts times rules: 10,000 names of up to 100 bytes
+
 _SHORT_HOST = (
     "Lowercase RFC 1123 label (short host) is only supported as the APIRule host when selected "
     "Gateway has a single host definition matching *.<fqdn> format"
@@ -21,6 +23,14 @@ _SHORT_HOST = (
 _TWICE = "Host {} is one of {}, and a VirtualService may hold only one of them: write an APIRule for each"
 _MANY_PORTS = "A wildcard names the Gateway's ports, and {} has too many: list the hosts one by one"
 _NOT_OURS_TO_WRITE = "VirtualService {} exists, and no APIRule has become it: rename one of the two"
+_ALIAS = (
+    "Service {} is of type ExternalName: what it stands for no policy guards, so it takes "
+    "enforcement Gateway, and istio.foreignServices Allow"
+)
+_MANY_BELOW = (
+    "{} other hosts below {} have to be named in each of its policies, and with {} rules that is more than "
+    "an object may hold: take a wildcard with fewer below it, or fewer rules"
+)
 _NO_SELECTOR = "Target service label selectors are not defined"
 _NOT_OURS = '"{}" is a provider of the mesh, with enforcement Gateway only our own authorizers decide'
 _NO_LOGIN = (
@@ -50,6 +60,7 @@ def problems(apirule: APIRule, cluster: Cluster, terms: Terms | None = None) -> 
         _gateway,
         of_hosts,
         _served,
+        _many_below,
         _services,
         _authorizers,
         _logins,
@@ -112,15 +123,27 @@ def _served(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
                 yield Problem(f"spec.hosts[{index}]", _TWICE.format(host, wildcard))
 
 
+def _many_below(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
+    """Each operation of a policy names them twice: etcd takes 1.5 MB."""
+    for index, host in enumerate(hosts.full(apirule, cluster.gateways)):
+        others = len(hosts.below(host, cluster.owners))
+        if others * len(apirule.spec.rules) > BELOW_MAX:
+            message = _MANY_BELOW.format(others, host, len(apirule.spec.rules))
+            yield Problem(f"spec.hosts[{index}]", message)
+
+
 def _services(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     for index, rule in enumerate(apirule.spec.rules):
         path = f"spec.rules[{index}].service" if rule.service else "spec.service"
         key, port = placement.service_key(apirule, index), placement.service(apirule, index).port
         service = cluster.services.get(key)
         if service is None:
-            yield Problem(path, f"Service {key} not found{did_you_mean(key, _alike(key, cluster))}")
+            yield Problem(path, f"Service {key} not found{did_you_mean(key, _alike(apirule, key, cluster))}")
             continue
-        if not service.selector and apirule.spec.enforcement == "Workload":
+        by_workload = apirule.spec.enforcement == "Workload"
+        if service.alias and (by_workload or cluster.settings.foreign_services == "Refuse"):
+            yield Problem(path, _ALIAS.format(key))
+        elif not service.selector and by_workload:
             yield Problem(path, _NO_SELECTOR)
         if service.ports and port not in service.ports:
             known = ", ".join(map(str, sorted(service.ports)))
@@ -139,10 +162,15 @@ def _consent(apirule: APIRule, key: str, path: str, cluster: Cluster) -> Iterato
         )
 
 
-def _alike(service: str, cluster: Cluster) -> list[str]:
-    """Services of the same namespace or name."""
-    namespace, _, name = service.partition("/")
-    return [key for key in cluster.services if key.startswith(f"{namespace}/") or key.endswith(f"/{name}")]
+def _alike(apirule: APIRule, service: str, cluster: Cluster) -> list[str]:
+    """Services of its own namespace, or that admit it: the others' names are not for everyone to read."""
+    own, (namespace, _, name) = f"{apirule.namespace}/", service.partition("/")
+    return [
+        key
+        for key, one in cluster.services.items()
+        if (key.startswith(f"{namespace}/") or key.endswith(f"/{name}"))
+        and (key.startswith(own) or one.admits(apirule.namespace, unless_said=False))
+    ]
 
 
 def _authorizers(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:

@@ -16,11 +16,15 @@ _ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """No `ports` if they are not known. `allowed` namespaces: None if the Service says nothing of it."""
+    """No `ports` if they are not known. `allowed` namespaces: None if the Service says nothing of it.
+
+    An `alias` (type ExternalName) stands for some other host: Kubernetes ignores its selector.
+    """
 
     selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ports: frozenset[int] = frozenset()
     allowed: frozenset[str] | None = None
+    alias: bool = False
 
     def admits(self, namespace: str, unless_said: bool) -> bool:
         """True if APIRules of that other namespace may lead here."""
@@ -33,5 +37,6 @@ def known(found: objects.Service) -> Service:
     return Service(
         selector=found.spec.selector,
         ports=frozenset(port.port for port in found.spec.ports),
+        alias=found.spec.type == "ExternalName",
         allowed=None if allowed is None else frozenset(allowed.replace(",", " ").split()),
     )

@@ -76,6 +76,11 @@ def is_short(host: str) -> bool:
     return _name(host) is not None
 
 
+def is_full(host: str) -> bool:
+    """True for a host that can stand by itself."""
+    return len(host) <= HOST_MAX_LENGTH and _fqdn(host) is not None
+
+
 def at_most(count: int) -> Callable[[object], object]:
     """Checked before the entries are, for there may be a million."""
 

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from authz.istio import hosts
+from authz.istio import apirule, hosts
 from authz.istio.hosts import Gateway
+from tests.istio.checks import good
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,20 @@ from authz.istio.hosts import Gateway
 )
 def test_a_short_host_needs_a_gateway_of_one_domain(servers, domain):
     assert Gateway(hosts=servers).domain == domain
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("example.com", ("shop.example.com",)),
+        ("Example.com", ("shop.example.com",)),
+        ("*", ("",)),
+        ("", ("",)),
+    ],
+)
+def test_what_a_short_host_becomes_is_a_host(domain, expected):
+    rule = apirule.parse(good() | {"spec": good()["spec"] | {"hosts": ["shop"]}})
+    assert hosts.full(rule, {rule.spec.gateway: Gateway(hosts=((f"*.{domain}",),))}) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,3 +73,16 @@ def test_every_port_is_either_named_or_refused(ports):
     for port in ["", "x", "0", "080", "44x", *map(str, range(65536))]:
         assert bool(refused(f"a.example.com:{port}")) is (port not in named)
     assert not refused("a.example.com")
+
+
+def test_an_apirule_has_the_hosts_that_its_gateway_gives_to_its_namespace():
+    rule = apirule.parse(good())
+    name, (host,), near = rule.spec.gateway, rule.spec.hosts, rule.namespace
+    assert hosts.admitted(rule, {}) == ()
+    assert hosts.admitted(rule, {name: Gateway(hosts=((f"{near}/{host}",),))}) == (host,)
+    assert hosts.admitted(rule, {name: Gateway(hosts=((f"other/{host}",),))}) == ()
+
+
+def test_the_wildcards_above_a_host():
+    assert list(hosts.above("a.b.example.com")) == ["*.b.example.com", "*.example.com", "*.com"]
+    assert list(hosts.above("*.b.example.com")) == ["*.example.com", "*.com"]

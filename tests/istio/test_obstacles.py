@@ -1,6 +1,7 @@
 """What a cluster may hold against an APIRule: each as a change to a cluster where all is well."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,11 @@ REFUSED = (
     "its people can, with the annotation gateway.kyma-project.io/allowed-namespaces: shop"
 )
 
+ALIAS = service() | {"spec": {"type": "ExternalName", "externalName": "x.test", "selector": {"app": "shop"}}}
+GUARDLESS = (
+    "spec.service: Service shop/shop is of type ExternalName: what it stands for no policy guards, "
+    "so it takes enforcement Gateway, and istio.foreignServices Allow"
+)
 OCCUPIED_NEAR = OCCUPIED.replace("shop/", "gateways/")
 OWN_ONLY = "spec.hosts[0]: Gateway gateways/main serves ./*.example.com only"
 OVERLAP = (
@@ -146,6 +152,18 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"rules": [elsewhere(**FAR)]}, {"far": service("far", "far", annotations={ALLOWED: "a"})}, [REFUSED]),
     ({"rules": [elsewhere(**FAR)]}, {"far": service("far", "far", annotations={ALLOWED: ""})}, [REFUSED]),
     ({"rules": [elsewhere()]}, {"far": service("far", "shop", annotations={ALLOWED: ""})}, []),
+    ({}, {"service": ALIAS}, [GUARDLESS]),
+    ({"enforcement": "Gateway"}, {"service": ALIAS}, []),
+    (
+        {"rules": [elsewhere(**FAR)]},
+        {"far": service("fair", "far", annotations={ALLOWED: "shop"})},
+        ['spec.rules[0].service: Service far/far not found, did you mean "far/fair"?'],
+    ),
+    (
+        {"rules": [elsewhere(**FAR)]},
+        {"far": service("fair", "far")},
+        ["spec.rules[0].service: Service far/far not found"],
+    ),
     ({"rules": [asking("ours", "authz")]}, {}, []),
     ({"rules": [asking("login")]}, {}, []),
     (
@@ -192,6 +210,16 @@ def test_a_wildcard_can_not_name_the_ports_of_a_large_gateway():
     assert not obstacles.problems(*placed({}, {"gateway": large}))
 
 
+def test_a_wildcard_can_not_name_all_of_very_many_hosts_below_it():
+    rules = [{"path": f"/{each}", "methods": ["GET"], "noAuth": True} for each in range(50)]
+    wildcard, around = placed({"hosts": ["*.example.com"], "rules": rules})
+    other, _ = placed({}, name="other")
+    most = obstacles.BELOW_MAX // len(rules)
+    for count, problems in ((most, 0), (most + 1, 1)):
+        owners = {f"{each}.example.com": other for each in range(count)}
+        assert len(obstacles.problems(wildcard, replace(around, owners=owners))) == problems
+
+
 def test_a_younger_virtual_service_does_not_take_the_host_away():
     there = {"other": virtual_service(since="2026-01-02T00:00:00Z")}
     assert not obstacles.problems(*placed({}, there, creationTimestamp="2026-01-01T00:00:00Z"))
@@ -206,6 +234,10 @@ def test_a_mesh_may_want_services_of_other_namespaces_to_say_who_may_lead_there(
     rule = {"rules": [elsewhere(**FAR)]}
     assert [str(found) for found in obstacles.problems(*placed(rule, {"far": silent}, strict))] == [REFUSED]
     assert not obstacles.problems(*placed(rule, {"far": saying}, strict))
+    by_gateway = {"enforcement": "Gateway"}  # an alias of ours may stand for a Service of theirs
+    assert [str(found) for found in obstacles.problems(*placed(by_gateway, {"service": ALIAS}, strict))] == [
+        GUARDLESS
+    ]
 
 
 def test_all_of_it_is_told_at_once():
