@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from authz.controller.decoding import decoded
 from authz.controller.kinds import Document, Kind, key
 from authz.controller.kubeconfig import Access
 
@@ -133,7 +134,7 @@ class Api:
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     status, headers, raw = await self._exchange(call)
-                answer = json.loads(raw)
+                answer = decoded(raw)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 self._count(call, "error")
                 self._trouble()
@@ -153,7 +154,7 @@ class Api:
             ) as response:
                 if response.status != 200:
                     raw = await response.content.read(LINE_MAX_BYTES)
-                    self._judged(response.status, response.headers, json.loads(raw))
+                    self._judged(response.status, response.headers, decoded(raw))
                 async for line in _split(response.content.iter_any()):
                     yield line
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:

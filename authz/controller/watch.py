@@ -4,7 +4,6 @@ What is known stays known while the API server is away, and is never older than 
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
@@ -13,6 +12,7 @@ import structlog
 
 from authz.controller import kinds
 from authz.controller.api import Api, Refused, Unreachable
+from authz.controller.decoding import decoded
 from authz.controller.kinds import Document, Kind
 
 PAGE = 200  # objects in one answer: a few MB at most
@@ -137,7 +137,7 @@ class Watch(Generic[T]):
         }
         try:
             async for line in self._api.lines(self.kind, query, self._quiet_s):
-                version = self._take(json.loads(line), version)
+                version = self._take(decoded(line), version)
                 self.failures = 0
         except Refused as refused:
             raise _expired_or(refused) from refused

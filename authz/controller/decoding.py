@@ -1,0 +1,35 @@
+"""JSON from the API server, whoever wrote it: whatever an object holds, it can be read.
+
+The API server keeps 10,000 levels of somebody's `metadata.managedFields`; Python's decoder gives up at 1,000.
+"""
+
+import json
+import re
+from typing import Any
+
+DEPTH_MAX = 100  # levels: nothing that is read lies deeper than some 20
+
+_tokens = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]').finditer
+
+
+def decoded(raw: bytes) -> Any:
+    """Null stands for what lies too deep. Raises ValueError."""
+    try:
+        return json.loads(raw)
+    except RecursionError:
+        return json.loads(_shallow(raw))
+
+
+def _shallow(raw: bytes) -> bytes:
+    """One pass, whatever it holds."""
+    depth, since, kept = 0, 0, list[bytes]()
+    for token in _tokens(raw):
+        if token[0] in b"{[":
+            if depth == DEPTH_MAX:
+                kept += [raw[since : token.start()], b"null"]
+            depth += 1
+        elif token[0] in b"}]":
+            depth -= 1
+            if depth == DEPTH_MAX:
+                since = token.end()
+    return b"".join([*kept, raw[since:]])
