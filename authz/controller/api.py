@@ -37,8 +37,12 @@ _METHODS = {  # of each verb, and what its body is
     "delete": ("DELETE", _JSON),
 }
 
-_TROUBLE = frozenset({429, 500, 502, 503, 504})
+_TROUBLE = frozenset(
+    {429, 502, 503, 504}
+)  # 500 is about the object: a webhook is down, etcd finds it too large
 _OVERLOADED = frozenset({429, 503})
+
+_Answer = tuple[int, Mapping[str, str], bytes]  # status, headers, body
 
 
 class Refused(Exception):
@@ -52,6 +56,10 @@ class Refused(Exception):
 
 class Unreachable(Exception):
     """No answer, or one that says to come again."""
+
+
+class Silent(Unreachable):
+    """Not a byte, where there should have been some."""
 
 
 class NotLeading(Exception):
@@ -86,8 +94,14 @@ class Api:
         self._session = aiohttp.ClientSession(connector=self._connector, cookie_jar=aiohttp.DummyCookieJar())
         self._slots = asyncio.Semaphore(connections)
         self.requests: dict[tuple[str, str, str], int] = {}  # verb, plural and status, counted
+        self._under_way = set[asyncio.Task[_Answer]]()
         self._failures = 0
         self._resume_at_s = 0.0
+
+    async def rest(self) -> None:
+        """Until no request is under way: what has been sent may be executed, whoever waits for it."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def close(self) -> None:
         """End every request."""
@@ -131,13 +145,16 @@ class Api:
             await self._patience()
             if call.writes and not self._may_write():
                 raise NotLeading(f"{call.verb} {call.path}")
+            exchange = asyncio.create_task(self._exchange(call))
+            self._under_way.add(exchange)
+            exchange.add_done_callback(self._ended)
             try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    status, headers, raw = await self._exchange(call)
+                status, headers, raw = await asyncio.shield(exchange)
                 answer = decoded(raw)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 self._count(call, "error")
-                self._trouble()
+                if not isinstance(error, TimeoutError):  # one slow webhook is nobody else's trouble
+                    self._trouble()
                 raise Unreachable(f"{call.verb} {call.path}: {error or type(error).__name__}") from error
         self._count(call, str(status))
         return self._judged(status, headers, answer)
@@ -152,23 +169,34 @@ class Api:
                 headers=self._access.headers(),
                 timeout=timeout,
             ) as response:
+                if response.status == 500:
+                    raise Unreachable(f"watch of {kind.plural}: {response.status}")
                 if response.status != 200:
                     raw = await response.content.read(LINE_MAX_BYTES)
                     self._judged(response.status, response.headers, decoded(raw))
                 async for line in _split(response.content.iter_any()):
                     yield line
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except TimeoutError as error:
+            raise Silent(f"watch of {kind.plural}: {error or type(error).__name__}") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(f"watch of {kind.plural}: {error or type(error).__name__}") from error
 
-    async def _exchange(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
+    async def _exchange(self, call: Call) -> _Answer:
         headers = self._access.headers()
         method, headers["content-type"] = _METHODS[call.verb]
         body = None if call.body is None else json.dumps(call.body, separators=(",", ":")).encode()
         query = {**(call.query or {}), "timeout": f"{TIMEOUT_S:g}s"}  # the server gives up when we do
-        async with self._session.request(
-            method, self._access.server + call.path, params=query, data=body, headers=headers
-        ) as response:
+        url = self._access.server + call.path
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            self._session.request(method, url, params=query, data=body, headers=headers) as response,
+        ):
             return response.status, response.headers, await response.read()
+
+    def _ended(self, exchange: asyncio.Task[_Answer]) -> None:
+        self._under_way.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # it may be that nobody waits any more
 
     def _count(self, call: Call, outcome: str) -> None:
         counted = call.verb, call.kind.plural, outcome

@@ -54,6 +54,8 @@ class Leader:
                 self._queue.retry(key, ABSENT_MAX_S)
             case Unreachable():
                 self._telemetry.failed("unreachable")
+                if not self._queue.is_failing(key):  # once: every APIRule comes again, every 2 s
+                    _log.warning("the API server does not answer", apirule=key, error=str(outcome))
                 self._queue.retry(key, ABSENT_MAX_S)
             case Failed(message=message):
                 self._telemetry.failed("refused")

@@ -32,6 +32,10 @@ class Queue:
         """Keys that wait for another attempt."""
         return len(self._failures)
 
+    def is_failing(self, key: str) -> bool:
+        """True if its last attempt has failed."""
+        return key in self._failures
+
     @property
     def idle(self) -> bool:
         """True if there is nothing to do now."""
