@@ -67,10 +67,13 @@ class Replica:
             await self._listen(reuse_port=False)
         watching = [asyncio.create_task(loop) for loop in self._loops()]
         beginning, stopped = asyncio.create_task(self._begin()), asyncio.create_task(stop.wait())
-        await asyncio.wait([beginning, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([beginning, stopped, *watching], return_when=asyncio.FIRST_COMPLETED)
         if beginning.done():
             beginning.result()
-        await stopped
+            await asyncio.wait([stopped, *watching], return_when=asyncio.FIRST_COMPLETED)
+        for task in watching:
+            if task.done():
+                task.result()  # a bug: its rules would be those of this moment for ever
         _log.info("draining")
         for task in (beginning, *watching):
             task.cancel()
