@@ -75,6 +75,7 @@ class Controller:
             for task in (*tasks, stopped):
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            await self._writing.rest()  # or the next one leads while a write of ours is under way
             await self.election.release()
             apis = (self._reading, self._electing, self._writing, self._telling)
             await asyncio.gather(*(api.close() for api in apis))
@@ -84,25 +85,38 @@ class Controller:
 
     def _loops(self) -> Iterator[Coroutine[None, None, None]]:
         yield from (watch.run() for watch in self.watches)
-        yield self.election.run()
         yield self._events.run()
-        yield self._lead()
+        yield self._take_part()
 
-    async def _lead(self) -> None:
+    async def _take_part(self) -> None:
+        """Who does not know the cluster does not lead."""
         for watch in self.watches:
             await watch.synced.wait()
         gc.collect()
         gc.freeze()  # what is known by now stays: 10,000 APIRules would be gone through again and again
         _log.info("synced", apirules=len(self.world.rules.known))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.election.run())
+            group.create_task(self._lead())
+
+    async def _lead(self) -> None:
         while True:
             await self.election.until(leads=True)
-            self.queue.clear()
-            for key in self.world.keys:
-                self.queue.add(key)
-            work = asyncio.create_task(self._leader.run())
-            await self.election.until(leads=False)
+            work = asyncio.create_task(self._work())
+            ended = asyncio.create_task(self.election.until(leads=False))
+            await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()  # a bug: who can not work must not keep the lease
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            self.telemetry.clear()
+
+    async def _work(self) -> None:
+        await asyncio.gather(*(watch.fresh() for watch in self.watches))
+        self.queue.clear()
+        for key in self.world.keys:
+            self.queue.add(key)
+        await self._leader.run()
 
     def _gauges(self) -> Mapping[str, Mapping[str, float]]:
         return {

@@ -57,6 +57,10 @@ class Telemetry:
         """There is no such APIRule any more."""
         self._states.pop(key, None)
 
+    def clear(self) -> None:
+        """Another one tells of them now."""
+        self._states.clear()
+
     def show(self, gauges: Gauges, requests: Requests) -> None:
         """On the page, with all that is counted here."""
         self.registry.register(_Shown(gauges, requests, self._states))

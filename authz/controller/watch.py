@@ -4,6 +4,7 @@ What is known stays known while the API server is away, and is never older than 
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
@@ -11,7 +12,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from authz.controller import kinds
-from authz.controller.api import Api, Refused, Unreachable
+from authz.controller.api import Api, Refused, Silent, Unreachable
 from authz.controller.decoding import decoded
 from authz.controller.kinds import Document, Kind
 
@@ -20,6 +21,8 @@ FOLLOW_S = 300.0  # a watch is renewed after this, or twice it: connections spre
 QUIET_S = 100.0  # the API server sends a bookmark every minute: this long without is a stall
 PAUSE_MIN_S = 0.05
 PAUSE_MAX_S = 2.0  # between attempts
+FRESH_S = 5.0  # since all was heard: as good as now
+CATCH_UP_S = 1  # of a watch that only has to hear what has happened
 RELIST_SPREAD_S = 1.0  # over which those whose watch has expired list again
 
 T = TypeVar("T")
@@ -62,6 +65,10 @@ class Store(Generic[T]):
             del self._versions[key]
             self._changed(key, self.known.pop(key), None)
 
+    def rewind(self) -> None:
+        """What comes now counts, though it is older than what is known."""
+        self._versions = dict.fromkeys(self._versions, -1)
+
     def forget(self, key: str) -> None:
         """We have seen it go."""
         self.drop(key, self._versions.get(key, 0))
@@ -83,6 +90,10 @@ class Watch(Generic[T]):
         self.lists = 0
         self._api = api
         self._quiet_s = quiet_s
+        self._version = 0
+        self._heard_s = -math.inf  # when all was known that had happened
+        self._catching_up: asyncio.Event | None = None
+        self._following: asyncio.Timeout | None = None
         self._select = {
             name: value
             for name, value in (("labelSelector", kind.labels), ("fieldSelector", kind.fields))
@@ -93,19 +104,32 @@ class Watch(Generic[T]):
         """For ever."""
         while True:
             try:
-                version = await self._list()
+                await self._list()
                 self.synced.set()
                 while True:
-                    version = await self._follow(version)
+                    await self._follow()
             except Expired:
                 await asyncio.sleep(random.uniform(0, RELIST_SPREAD_S))  # noqa: S311 - not a secret
             except (Refused, Unreachable) as error:
                 _log.warning("objects can not be listed", kind=self.kind.plural, error=str(error))
                 await self._pause()
 
-    async def _list(self) -> int:
+    async def fresh(self) -> None:
+        """Until all is known that has happened by now: the connection may have been dead for long.
+
+        A new one is told what has happened since, and ends soon.
+        """
+        if asyncio.get_running_loop().time() - self._heard_s < FRESH_S:
+            return
+        self._catching_up = caught_up = asyncio.Event()
+        if self._following:
+            self._following.reschedule(-math.inf)
+        await caught_up.wait()
+
+    async def _list(self) -> None:
         """Page by page. Raises Expired if it takes so long that the rest is not to be had."""
         self.lists += 1
+        began_s = asyncio.get_running_loop().time()
         found: dict[str, int] = {}
         query = self._select | {"limit": str(PAGE)}
         while True:
@@ -115,6 +139,9 @@ class Watch(Generic[T]):
                 raise _expired_or(refused) from refused
             self.failures = 0
             version = int(page["metadata"]["resourceVersion"])
+            if version < self._version:  # etcd has been restored from a backup
+                self.store.rewind()
+            self._version = version
             for document in page.get("items") or ():
                 found[kinds.key(document)] = kinds.version(document)
                 self.store.put(document)
@@ -124,33 +151,45 @@ class Watch(Generic[T]):
             query = query | {"continue": more}
             await asyncio.sleep(0)
         self.store.only(found, version)
-        return version
+        self._heard_s = began_s
 
-    async def _follow(self, version: int) -> int:
-        """Until the watch ends or breaks; from where to go on. Raises Expired or Refused."""
-        began_s = asyncio.get_running_loop().time()
-        query = self._select | {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": str(version),
-            "timeoutSeconds": str(int(random.uniform(FOLLOW_S, 2 * FOLLOW_S))),  # noqa: S311 - not a secret
-        }
+    async def _follow(self) -> None:
+        """From what is known until the watch ends or breaks. Raises Expired or Refused."""
+        began_s, catching_up = asyncio.get_running_loop().time(), self._catching_up
         try:
-            async for line in self._api.lines(self.kind, query, self._quiet_s):
-                version = self._take(decoded(line), version)
-                self.failures = 0
+            async with asyncio.timeout(None) as self._following:
+                await self._hear(CATCH_UP_S if catching_up else random.uniform(FOLLOW_S, 2 * FOLLOW_S))  # noqa: S311 - not a secret
+        except TimeoutError:
+            return
         except Refused as refused:
             raise _expired_or(refused) from refused
+        except Silent as silent:  # it is asked for what comes after a version that is not to come for long
+            raise Expired from silent
         except (Unreachable, ValueError) as error:
             _log.info("a watch broke off", kind=self.kind.plural, error=str(error))
             await self._pause()
         else:
-            if asyncio.get_running_loop().time() - began_s < 1.0:
+            self._heard_s = began_s
+            if catching_up:
+                catching_up.set()
+                self._catching_up = None
+            elif asyncio.get_running_loop().time() - began_s < 1.0:
                 await self._pause()
-        return version
+        finally:
+            self._following = None
 
-    def _take(self, event: Document, version: int) -> int:
-        """One event; the version it stands for."""
+    async def _hear(self, for_s: float) -> None:
+        query = self._select | {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str(self._version),
+            "timeoutSeconds": str(int(for_s)),
+        }
+        async for line in self._api.lines(self.kind, query, self._quiet_s):
+            self._take(decoded(line))
+            self.failures = 0
+
+    def _take(self, event: Document) -> None:
         document = event["object"]
         match event["type"]:
             case "ADDED" | "MODIFIED":
@@ -161,7 +200,7 @@ class Watch(Generic[T]):
                 raise Expired
             case "ERROR":
                 raise Unreachable(str(document.get("message")))
-        return max(version, kinds.version(document))
+        self._version = max(self._version, kinds.version(document))
 
     async def _pause(self) -> None:
         self.failures += 1

@@ -2,14 +2,17 @@
 
 import json
 
+import aiohttp
 import pytest
 
+from authz.config import parse
 from authz.controller.held import FINALIZER
 from authz.controller.kinds import APIRULES, AUTHENTICATIONS, EVENTS, POLICIES, SERVICES, VIRTUAL_SERVICES
 from tests.controller.clusters import (
     EXT,
     JWT,
     PUBLIC,
+    SETTINGS,
     apirule,
     controlled,
     document,
@@ -22,6 +25,10 @@ from tests.controller.clusters import (
 from tests.kube.server import ApiServer
 
 pytestmark = pytest.mark.slow
+
+OTHER_LEASE = SETTINGS.model_copy(
+    update={"controller": parse("controller: {leaseNamespace: shop}").controller}
+)
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +263,39 @@ async def test_a_namesake_of_somebody_else_is_left_alone(cluster):
     assert found["spec"] == spec
     await cluster.api.delete(VIRTUAL_SERVICES, "shop/a")
     await eventually(lambda: ready(cluster, "shop/a"))
+
+
+async def test_what_is_nested_too_deep_for_python_stops_nobody(access, cluster):
+    """Anyone may write such `managedFields`: the API server keeps them as they are."""
+    for kind, made in ((SERVICES, service("deep", {"app": "deep"})), (APIRULES, apirule("deep", PUBLIC))):
+        await created_deep(access, kind, made)
+    await cluster.apply(apirule("b", JWT | {"service": {"name": "deep", "port": 80}}))
+    for key in ("shop/deep", "shop/b"):
+        assert (await cluster.settled(key))["status"]["state"] == "Ready"
+    async with controlled(access, OTHER_LEASE) as again:
+        await eventually(lambda: synced(again))
+    await cluster.api.delete(SERVICES, "shop/deep")
+
+
+async def created_deep(access, kind, made):
+    entry = {"manager": "m", "operation": "Update", "apiVersion": kind.api_version, "fieldsType": "FieldsV1"}
+    made["metadata"]["managedFields"] = [entry | {"fieldsV1": "DEEP"}]
+    levels = 9_000
+    body = json.dumps(made).replace('"DEEP"', '{"f:a":' * levels + "{}" + "}" * levels)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            access.server + kind.path("shop"),
+            data=body,
+            ssl=access.tls,
+            headers=access.headers() | {"content-type": "application/json"},
+        ) as answer,
+    ):
+        assert answer.status == 201, await answer.text()
+
+
+async def synced(controller):
+    return controller.synced
 
 
 async def test_a_provider_that_comes_and_goes_in_the_mesh_is_noticed(cluster):

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from authz.controller.api import Refused, Unreachable
+from authz.controller.api import Refused, Silent, Unreachable
 from authz.controller.kinds import APIRULES
-from authz.controller.watch import Store, Watch
+from authz.controller.watch import FRESH_S, Store, Watch
 from tests.controller.clusters import eventually
 from tests.controller.fakes import FakeApi
 
@@ -89,7 +89,9 @@ async def test_a_watch_that_breaks_off_goes_on_where_it_was(api, watched, broken
 GONE = b'{"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}'
 
 
-@pytest.mark.parametrize("expired", [GONE, Refused(410, "too old")], ids=["event", "answer"])
+@pytest.mark.parametrize(
+    "expired", [GONE, Refused(410, "too old"), Silent("for long")], ids=["event", "answer", "silence"]
+)
 async def test_what_is_too_old_is_listed_anew_and_what_has_gone_meanwhile_is_noticed(api, watched, expired):
     api.put("a", spec=1)
     api.put("b", spec=2)
@@ -122,3 +124,37 @@ async def test_an_older_version_never_takes_the_place_of_a_newer_one(api, watche
     api.events.put_nowait(api.event("MODIFIED", old))
     api.events.put_nowait(api.event("ADDED", api.put("b", spec=3)))
     await known(store, {"n/a": 2, "n/b": 3})
+
+
+async def test_after_a_restore_from_a_backup_what_is_there_counts_though_it_is_older(api, watched):
+    for spec in (1, 2, 3):
+        api.put("a", spec=spec)
+    api.put("b", spec=4)
+    store, watch, _ = watched
+    await begun(watch)
+    api.objects.clear()
+    api.version = 1
+    api.put("a", spec="restored")
+    api.events.put_nowait(Silent("nothing comes after a version that is not there yet"))
+    await known(store, {"n/a": "restored"})
+    api.events.put_nowait(api.event("MODIFIED", api.put("a", spec="edited")))
+    await known(store, {"n/a": "edited"})
+
+
+async def test_before_it_leads_it_hears_what_a_dead_connection_has_not_told(api, watched):
+    store, watch, _ = watched
+    await begun(watch)
+    watch._heard_s -= FRESH_S
+    asked = asyncio.create_task(watch.fresh())
+
+    async def asks_again():
+        return api.asked[-1].get("timeoutSeconds") == "1"
+
+    await eventually(asks_again)
+    assert not asked.done()
+    api.events.put_nowait(api.event("ADDED", api.put("a", spec=1)))
+    api.events.put_nowait(None)
+    await asked
+    assert store.known == {"n/a": 1}
+    assert watch.lists == 1
+    await watch.fresh()
