@@ -192,7 +192,7 @@ def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
         ({"config": {"sources": {"ttl": 5}}}, "/config/sources/ttl"),
         ({"config": {"sources": {"ttl": "5 minutes"}}}, "/config/sources/ttl"),
         ({"config": {"istio": {"provder": "a"}}}, "provder"),
-        ({"config": {"authorizers": [{"name": "a", "accept": []}]}}, "/config/authorizers/0/accept"),
+        ({"config": {"authorizers": [{"name": "a", "acept": []}]}}, "/config/authorizers/0"),
         ({"config": {"authorizers": [{"name": "a", "accept": [{}]}]}}, "/config/authorizers/0/accept/0"),
         ({"replicas": 3}, "replicas"),
         ({"authorizer": {"replicas": 0}}, "/authorizer/replicas"),
