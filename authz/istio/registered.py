@@ -40,6 +40,7 @@ _SEVERAL = (
     'asks provider "{}" and may select the pods of {}, which asks "{}": Istio denies everything there, '
     "unless istiod has PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS (1.30 and later)"
 )
+_NOBODY = 'asks provider "{}", which the mesh does not have: Istio refuses what it selects'
 _DRY = "is refused or enforced as a denial with action CUSTOM: take the annotation away"
 
 
@@ -65,6 +66,7 @@ def check(documents: Iterable[Document], registration: Registration) -> Checked:
         problems += _reached(found, registration, services) if services else ()
         if found.config.path_normalization.normalization == "NONE":
             problems.append(Problem(f"{found.path}pathNormalization.normalization", _PATHS))
+    problems += _nobody(policies, configs) if configs else ()
     problems += _crowded(policies, {found.config.root_namespace for found in configs})
     given = {"Services": services, "AuthorizationPolicies": policies}
     return Checked(tuple(islice(problems, PROBLEMS_MAX)), tuple(name for name in given if not given[name]))
@@ -132,6 +134,15 @@ def _at(path: str, grpc: Grpc, key: str, services: Mapping[str, Service]) -> Ite
         yield Problem(f"{path}.port", _NO_PORT.format(key, grpc.port, ", ".join(map(str, sorted(ports)))))
     elif (port.app_protocol or port.name.split("-")[0]) not in _HTTP2:
         yield Problem(f"{path}.port", _NOT_GRPC.format(key, grpc.port))
+
+
+def _nobody(policies: Iterable[Policy], configs: Iterable[Found]) -> Iterator[Problem]:
+    """Whoever asks somebody who is not there. Of several revisions each workload has one, so any will do."""
+    known = {listed.name for found in configs for listed in found.config.extension_providers}
+    for policy in policies:
+        name = policy.spec.provider.name
+        if policy.spec.action == "CUSTOM" and name not in known:
+            yield Problem(f"AuthorizationPolicy {policy.key}", _NOBODY.format(name))
 
 
 def _crowded(policies: Iterable[Policy], roots: set[str]) -> Iterator[Problem]:

@@ -180,6 +180,7 @@ def policy(key, provider="authz", *, labels=None, refs=(), **more):
 
 
 OTHER = policy("shop/b", "other", labels={"app": "shop"})
+BOTH = config(entry(), {"name": "other", "envoyExtAuthzGrpc": {"port": 1}})
 
 
 @pytest.mark.parametrize(
@@ -199,20 +200,32 @@ OTHER = policy("shop/b", "other", labels={"app": "shop"})
     ],
 )
 def test_two_providers_on_one_workload_are_found(ours, theirs, meet):
-    found = problems(config(), ours, theirs)
+    found = problems(BOTH, ours, theirs)
     assert bool(found) is meet
     assert not meet or "Istio denies everything there" in found[0]
+
+
+def test_without_a_mesh_no_policy_is_blamed():
+    assert len(problems(OTHER)) == 1
 
 
 def test_a_single_target_counts_as_one_of_several():
     attached = policy("shop/a")
     attached["spec"]["targetRef"] = {"kind": "Gateway", "name": "gw"}
-    assert problems(config(), attached, policy("shop/b", "other", refs=["gw"]))
+    assert problems(BOTH, attached, policy("shop/b", "other", refs=["gw"]))
 
 
 def test_a_policy_that_only_allows_asks_nobody():
     allowing = policy("shop/a") | {"spec": {"selector": {"matchLabels": {"app": "shop"}}}}
-    assert problems(config(), allowing, OTHER) == []
+    assert problems(BOTH, allowing, OTHER) == []
+
+
+def test_a_policy_that_asks_nobody_is_named():
+    (found,) = problems(config(), policy("shop/a"), OTHER | {"metadata": {"name": "b", "namespace": "cart"}})
+    assert found == (
+        'AuthorizationPolicy cart/b: asks provider "other", '
+        "which the mesh does not have: Istio refuses what it selects"
+    )
 
 
 def test_dry_run_is_no_trial_with_custom():
