@@ -9,7 +9,7 @@ from pathlib import Path
 from authz import example, writing
 from authz.core.reason import Reason
 from authz.istio import crd
-from scripts import chart, reference
+from scripts import chart, migrating, reference
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,6 +39,7 @@ def generated() -> Mapping[Path, str]:
         ROOT / "config" / "authz.yaml": example.render(),
         ROOT / "config" / "crd" / "apirules.yaml": definition,
         ROOT / "docs" / "apirule.md": reference.render(),
+        ROOT / "docs" / "migrate-convert.md": migrating.render(),
         ROOT / "docs" / "reasons.md": _REASONS + rows,
     }
 

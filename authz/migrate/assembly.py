@@ -55,14 +55,15 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
     except Invalid as invalid:
         for problem in invalid.problems:
             question = f"The new rule would not be valid: {problem}. What shall stand there?"
-            ledger.ask("spec", question, "edit the old rule")
+            ledger.ask(f"new: {problem.path}", question, "edit the old rule")
         return None
     if parsed.spec.rejects_ambiguous:
         message = (
             "Paths that two programs read differently (//, ;, %2F and the like) get 400, for this host mixes "
             "kinds of access or services. spec.ambiguousPaths: Allow lets them pass."
         )
-        ledger.narrowed("spec", "ambiguous-paths", message, witness=f"{arranged[0].methods[0]} /a//b")
+        at = "new: spec.ambiguousPaths"
+        ledger.narrowed(at, "ambiguous-paths", message, witness=f"{arranged[0].methods[0]} /a//b")
     return Built(document, tuple(arranged))
 
 

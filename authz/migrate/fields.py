@@ -106,6 +106,13 @@ def service(upstream: Upstream, ledger: Ledger, default: str) -> dict[str, Any] 
     return made
 
 
+def host_header(old: Old, ledger: Ledger) -> None:
+    """Oathkeeper's proxy spoke to the Service by the Service's name, unless it was told not to."""
+    if old.by_oathkeeper and not old.upstream.preserve_host:
+        message = "The workload gets the host that was asked for, as in X-Forwarded-Host, not the Service's."
+        ledger.narrowed(f"{old.at}.host".removeprefix("."), "host-header", message, old="Host: SERVICE")
+
+
 def host(written: str, ledger: Ledger, at: str) -> str:
     """In lower case; what the gateway's domain completes stays short."""
     made = written.lower().removesuffix(".")

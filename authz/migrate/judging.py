@@ -47,6 +47,7 @@ def _rule(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> Mad
     _check_named(added, access, ledger, f"{old.at}.mutators".removeprefix("."))
     errors.convert([Case(one, "errors", settings, choices, ledger) for one in old.errors], access)
     namespace = old.origin.namespace or choices.namespace
+    fields.host_header(old, ledger)
     service = fields.service(old.upstream, ledger, namespace)
     if not templates or not methods or not access or service is None:
         return None
@@ -133,9 +134,9 @@ def _is_denied(authorizer: Handler, settings: Settings, choices: Choices, ledger
     case = Case(authorizer, "authorizers", settings, choices, ledger)
     match authorizer.name:
         case "allow" | "":
-            ledger.kept(authorizer.at, "Who is known may pass.", old="allow")
+            ledger.kept(case.at(), "Who is known may pass.", old="allow" if authorizer.at else "")
         case "deny":
-            ledger.kept(authorizer.at, "No rule, so that nobody may pass.", old="deny")
+            ledger.kept(case.at(), "No rule, so that nobody may pass.", old="deny")
             return True
         case name:
             where = case.get("remote") or case.get("base_url") or ""
@@ -143,7 +144,7 @@ def _is_denied(authorizer: Handler, settings: Settings, choices: Choices, ledger
             answer = (
                 "make it an extension provider of the mesh, name it in extAuth, set authorizer: allow here"
             )
-            ledger.ask(authorizer.at, question, answer, old=name, code="authorizer")
+            ledger.ask(case.at(), question, answer, old=name, code="authorizer")
     return False
 
 

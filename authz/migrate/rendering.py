@@ -62,9 +62,10 @@ def as_json(conversion: Conversion, problems: Iterable[str] = ()) -> str:
 def line(conversion: Conversion) -> str:
     """The outcome in one line, for a terminal."""
     counts, verdicts = _counts(conversion), _verdicts(conversion.findings)
+    questions = len(_questions(conversion.findings))
     return (
         f"{counts['rules']:,} old rules, {counts['converted']:,} converted without a hand "
-        f"({_percent(counts)}); {len(_questions(conversion.findings))} questions about "
+        f"({_percent(counts)}); {questions} {'question' if questions == 1 else 'questions'} about "
         f"{counts['waiting']:,} rules; {verdicts.get('narrowed', 0):,} narrowed, "
         f"{verdicts.get('widened', 0):,} widened"
     )
@@ -175,7 +176,7 @@ def _objects(conversion: Conversion) -> Iterator[str]:
         state = "waits for a decision" if name in conversion.open else "done"
         yield from (f"### {name}: {state}", "", f"From `{rows[0].file}`." if rows[0].file else "", "")
         yield from ("| field | verdict | before | now | |", "| --- | --- | --- | --- | --- |")
-        yield from map(_line, rows)
+        yield from dict.fromkeys(map(_line, rows))  # what rules share is said once
         yield ""
 
 

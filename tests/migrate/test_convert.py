@@ -134,7 +134,8 @@ def test_scopes_may_be_compared_to_the_letter_for_the_meshs_sake():
     choices = Choices(accepted=frozenset({"narrowed:scope-strategy"}))
     made = converted(f"[{{handler: jwt, config: {{{KEYS}, required_scope: [a]}}}}]", choices)
     assert rule(made)["jwt"]["authorizations"] == [{"requiredScopes": ["a"]}]
-    assert [one.code for one in made.findings if one.verdict is Verdict.NARROWED] == ["scope-strategy"]
+    narrowed = [one.code for one in made.findings if one.verdict is Verdict.NARROWED]
+    assert narrowed == ["scope-strategy", "host-header"]
 
 
 def test_the_usual_place_needs_no_word():
