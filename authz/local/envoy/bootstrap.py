@@ -3,7 +3,6 @@
 Everything static, or with a directory that Envoy watches: a file renamed into it is picked up.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from authz.local.envoy import clusters
 from authz.local.envoy.mesh import Address
 
 # Clusters first: Envoy refuses a listener that asks an authorizer it has not heard of.
-CLUSTERS, LISTENERS = "clusters.json", "listeners.json"
+CLUSTERS, LISTENERS = "clusters.pb", "listeners.pb"
 
 # Istio's own limit; Envoy's default of 100 would refuse an ordinary path expression.
 RUNTIME = {"re2.max_program_size.error_level": 32768}
@@ -73,7 +72,7 @@ def publish(proxy: Proxy, xds_dir: Path) -> None:
     """Write the files of a watched directory."""
     for name, resources in ((CLUSTERS, proxy.clusters), (LISTENERS, proxy.listeners)):
         response = DiscoveryResponse(resources=[Packed.pack(resource) for resource in resources])
-        atomic.write(xds_dir / name, json.dumps(as_json(response)))
+        atomic.write(xds_dir / name, bytes(response))  # JSON takes many times as long
 
 
 def as_json(message: Message) -> dict[str, Any]:
