@@ -20,11 +20,10 @@ from typing import Any, Self
 import httpx
 import yaml
 
-from authz.local import certs, process, programs
+from authz.local import atomic, certs, flags, process, programs
 from authz.local.definitions import Document, custom_resources, path
 from authz.local.failure import CannotRun
 
-ADMIN = "admin-token"
 LINES_SHOWN = 20  # of its log, when it does not come up
 PATIENCE_S = 60.0  # it takes 2 to 5; more where others keep the machine busy
 
@@ -36,14 +35,22 @@ class Refused(Exception):
 class ApiServer:
     """Running between `start` and `stop`, or as a context manager.
 
-    `users` are tokens and who bears them: a name, and groups. RBAC says what they may do.
+    `users` are tokens and who bears them: a name, and groups. RBAC says what they may do. `token` is the
+    administrator's. Without a `port` it takes a free one, as etcd does.
     """
 
-    def __init__(self, folder: Path, users: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        users: Mapping[str, Sequence[str]] | None = None,
+        port: int = 0,
+        token: str = "admin-token",  # noqa: S107 - of tests; who stays longer has a secret one
+    ) -> None:
         self.folder = folder
-        self.token = ADMIN
-        self._users = {ADMIN: ("admin", "system:masters")} | dict(users or {})
-        self._port, *self._etcd_ports = _free_ports(3)
+        self.token = token
+        self._users = {token: ("admin", "system:masters")} | dict(users or {})
+        free, *self._etcd_ports = _free_ports(3)
+        self._port = port or free
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "sa.key").exists():
@@ -90,10 +97,10 @@ class ApiServer:
     def start(self) -> None:
         """What is not running yet; returns when it is ready."""
         if "etcd" not in self._running:
-            self._run("etcd", self._etcd_options())
-        self._run("kube-apiserver", self._options())
+            self._run("etcd", flags.etcd(self.folder, self._etcd_ports))
+        self._run("kube-apiserver", flags.kube_apiserver(self.folder, self._port, self.etcd_url))
         self._await(self._is_ready, "ready")
-        self.kubeconfig.write_text(yaml.safe_dump(self._kubeconfig()))
+        self.write_kubeconfig(self.kubeconfig, self.token)
 
     def stop(self, sent: int = signal.SIGTERM) -> None:
         """Both; SIGKILL for an accident."""
@@ -109,10 +116,32 @@ class ApiServer:
         """The name of a part that has ended by itself, or ""."""
         return next((name for name, each in self._running.items() if each.poll() is not None), "")
 
-    def client(self, token: str = ADMIN) -> httpx.Client:
-        """With a user's rights."""
+    def write_kubeconfig(self, file: Path, token: str) -> None:
+        """For who bears the token; nobody else may read it."""
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": "authz", "cluster": {"server": self.url, "certificate-authority": str(self.ca)}}
+            ],
+            "users": [{"name": "authz", "user": {"token": token}}],
+            "contexts": [{"name": "authz", "context": {"cluster": "authz", "user": "authz"}}],
+            "current-context": "authz",
+        }
+        atomic.write(file, yaml.safe_dump(config), private=True)
+
+    def kubectl(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """As the administrator."""
+        command: list[str | Path] = [programs.get("kubectl"), "--kubeconfig", self.kubeconfig, *arguments]
+        environment = os.environ | {"HOME": str(self.folder)}  # it caches there
+        return subprocess.run(
+            command, input=given, capture_output=True, text=True, check=False, env=environment
+        )
+
+    def client(self, token: str = "") -> httpx.Client:
+        """With a user's rights, or the administrator's."""
         trusted = ssl.create_default_context(cafile=self.ca)
-        bearer = {"authorization": f"Bearer {token}"}
+        bearer = {"authorization": f"Bearer {token or self.token}"}
         return httpx.Client(base_url=self.url, headers=bearer, verify=trusted, timeout=30, trust_env=False)
 
     def apply(self, document: Document, *, dry_run: bool = False, manager: str = "tests") -> Any:
@@ -165,51 +194,11 @@ class ApiServer:
                 process.kill()
                 process.wait()
 
-    def _etcd_options(self) -> list[str]:
-        clients, peers = (f"http://127.0.0.1:{port}" for port in self._etcd_ports)
-        return [
-            f"--data-dir={self.folder / 'etcd'}",
-            f"--listen-client-urls={clients}",
-            f"--advertise-client-urls={clients}",
-            f"--listen-peer-urls={peers}",
-            f"--initial-advertise-peer-urls={peers}",
-            f"--initial-cluster=default={peers}",
-            "--unsafe-no-fsync",
-            "--log-level=warn",
-        ]
-
-    def _options(self) -> list[str]:
-        return [
-            f"--etcd-servers={self.etcd_url}",
-            f"--secure-port={self._port}",
-            "--bind-address=127.0.0.1",
-            f"--cert-dir={self.folder / 'certs'}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={self.folder / 'sa.pub'}",
-            f"--service-account-signing-key-file={self.folder / 'sa.key'}",
-            "--service-cluster-ip-range=10.0.0.0/16",
-            "--authorization-mode=RBAC",
-            f"--token-auth-file={self.folder / 'tokens.csv'}",
-            "--disable-admission-plugins=ServiceAccount",
-            "--shutdown-delay-duration=0s",
-        ]
-
     def _write_users(self) -> None:
         with (self.folder / "tokens.csv").open("w", newline="") as file:
             rows = csv.writer(file)
             for token, (name, *groups) in self._users.items():
                 rows.writerow([token, name, name, ",".join(groups)])
-
-    def _kubeconfig(self) -> dict[str, Any]:
-        cluster = {"server": self.url, "certificate-authority": str(self.ca)}
-        return {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "test", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": self.token}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
-            "current-context": "test",
-        }
 
     def _await(self, holds: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_S
