@@ -14,8 +14,8 @@ demo: $(LOCAL) ## See the samples secured by real Envoys, request by request
 	@$(BIN)/python -m authz.local.demo
 
 .PHONY: up
-up: $(LOCAL) ## Run the samples on this machine until Ctrl-C; FILES=... for others, IDP=keycloak to sign in
-	@$(BIN)/authz up $(FILES) $(if $(IDP),--idp $(IDP))
+up: $(LOCAL) ## Run the samples here until Ctrl-C; FILES=... for others, IDP=keycloak, KUBERNETES=1 for kubectl
+	@$(BIN)/authz up $(FILES) $(if $(IDP),--idp $(IDP)) $(if $(KUBERNETES),--kubernetes)
 
 .PHONY: check
 check: $(READY) ## Format, lint, types, architecture and the fast tests

@@ -29,18 +29,21 @@ def _idp(meaning: str) -> Callable[[T], T]:
 @click.argument("files", nargs=-1, type=options.PATH)
 @click.option("--port-offset", type=_OFFSET, default=0, show_default=True, help="Added to every port.")
 @_idp("keycloak: a real one, and a real oauth2-proxy, to sign in with a browser.")
-def up(files: tuple[Path, ...], port_offset: int, idp: Idp) -> None:
+@click.option("--kubernetes", is_flag=True, help="A real API server and the controller too, for kubectl.")
+def up(files: tuple[Path, ...], port_offset: int, idp: Idp, kubernetes: bool) -> None:
     """Run a whole gateway here: two real Envoys, the authorizer, an identity provider, an echo.
 
-    Without FILES the samples are used. Stops on Ctrl-C. Edit the files and see the rules change.
+    Without FILES the samples are used. Stops on Ctrl-C. Edit the files and see the rules change; with
+    --kubernetes, apply, edit and delete them with kubectl.
 
     \b
     authz up
+    authz up --kubernetes         # prints the KUBECONFIG
     authz up --idp keycloak       # config/samples-login, with people who sign in
     """
     from authz.local import up as laptop
 
-    sys.exit(laptop.run(files, port_offset, idp))
+    sys.exit(laptop.run(files, port_offset, idp, kubernetes=kubernetes))
 
 
 @click.command()

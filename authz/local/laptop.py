@@ -36,6 +36,8 @@ class Laptop:
     Raises CannotRun: at once for bad files, on entering where a port is taken or a part does not come up.
     """
 
+    CAST = "two Envoys, an authorizer, an identity provider"
+
     def __init__(
         self,
         sources: Sequence[Path],

@@ -135,17 +135,23 @@ def site(plan: Plan, ports: Ports, certificates: Path) -> Site:
 
 def authorizer_files(plan: Plan, ports: Ports) -> dict[str, str]:
     """Name and text of what the authorizer reads: its settings with our addresses, and every document."""
-    settings = plan.loaded.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {
+    return {
+        CONFIG_KEY: settings(plan, ports, {"files": [RULES_FILE]}),
+        RULES_FILE: yaml.safe_dump_all(document.body for document in plan.documents),
+    }
+
+
+def settings(plan: Plan, ports: Ports, policy: Mapping[str, Any]) -> str:
+    """The configuration of the authorizer, and of the controller, with our addresses."""
+    said = plan.loaded.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {
         "listen": {"grpc": f"{LOOPBACK}:{ports.checks}", "admin": f"{LOOPBACK}:{ports.authorizer}"},
-        "policy": {"files": [RULES_FILE]},
+        "controller": {"admin": f"{LOOPBACK}:{ports.controller}"},
+        "policy": policy,
         "log": {"decisions": "all"},
     }
     if plan.login:
-        settings = _replaced(settings, plan.login.address, f"http://{LOOPBACK}:{ports.oauth2_proxy}")
-    return {
-        CONFIG_KEY: yaml.dump(settings, Dumper=_Settings),
-        RULES_FILE: yaml.safe_dump_all(document.body for document in plan.documents),
-    }
+        said = _replaced(said, plan.login.address, f"http://{LOOPBACK}:{ports.oauth2_proxy}")
+    return yaml.dump(said, Dumper=_Settings)
 
 
 class _Settings(yaml.SafeDumper):

@@ -25,6 +25,8 @@ class Ports:
     oauth2_proxy: int = 4180
     checks: int = 9191
     authorizer: int = 9192
+    controller: int = 9193
+    api: int = 6443
     gateway_admin: int = 15000
     sidecar_admin: int = 15001
     sidecar: int = 15100
@@ -34,8 +36,11 @@ class Ports:
         """All of them, `offset` further up."""
         return replace(self, **{each.name: getattr(self, each.name) + offset for each in fields(self)})
 
-    def wanted(self, workloads: int, *, sign_in: bool = False) -> list[tuple[int, str]]:
+    def wanted(
+        self, workloads: int, *, sign_in: bool = False, kubernetes: bool = False
+    ) -> list[tuple[int, str]]:
         """Each port with the part that will listen there."""
+        controlling = [(self.api, "the API server"), (self.controller, "the controller's admin port")]
         signing_in = [
             (self.keycloak, "Keycloak"),
             (self.keycloak_health, "Keycloak's health port"),
@@ -43,6 +48,7 @@ class Ports:
         ]
         return [
             *(signing_in if sign_in else ()),
+            *(controlling if kubernetes else ()),
             (self.gateway, "the gateway"),
             (self.idp, "the identity provider"),
             (self.checks, "the authorizer"),
@@ -62,7 +68,7 @@ def taken(wanted: Iterable[tuple[int, str]]) -> list[str]:
 def free_offset(workloads: int = 10, step: int = 10) -> int:
     """The first offset at which every port is free, to run beside another laptop."""
     for offset in range(step, OFFSETS_END, step):
-        if not taken(Ports().moved(offset).wanted(workloads, sign_in=True)):
+        if not taken(Ports().moved(offset).wanted(workloads, sign_in=True, kubernetes=True)):
             return offset
     raise CannotRun([f"no port offset below {OFFSETS_END} has only free ports"])
 

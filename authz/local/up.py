@@ -6,12 +6,13 @@ Edits of the files are picked up as they are saved; a bad one is reported and th
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from authz.istio.translate import Resource
 from authz.local import command, envoy, lines, plan, site, suggestions
+from authz.local.cluster import Cluster
 from authz.local.failure import CannotRun
 from authz.local.laptop import Laptop
 from authz.local.lines import Story
@@ -28,12 +29,15 @@ SAMPLES_LOGIN = SAMPLES.with_name("samples-login")
 Idp = Literal["development", "keycloak"]
 
 
-def run(sources: Sequence[Path], offset: int = 0, idp: Idp = "development") -> int:
+def run(
+    sources: Sequence[Path], offset: int = 0, idp: Idp = "development", *, kubernetes: bool = False
+) -> int:
     """Until Ctrl-C or SIGTERM. 1 if the files are bad, a port is taken, or a part does not run or stay."""
     try:
         signing_in = SignIn() if idp == "keycloak" else None
         samples = SAMPLES_LOGIN if signing_in else SAMPLES
-        asyncio.run(_run(sources or [samples], offset, signing_in))
+        kind = Cluster if kubernetes else Laptop
+        asyncio.run(_run(kind, sources or [samples], offset, signing_in))
     except CannotRun as failure:
         _complain(*failure.messages)
         return 1
@@ -54,7 +58,7 @@ def envoy_configuration(resources: Sequence[Resource], loaded: Loaded) -> list[d
     ]
 
 
-def welcome(laptop: Laptop, authz: Sequence[str], offset: int) -> Iterable[str]:
+def welcome(laptop: Laptop | Cluster, authz: Sequence[str], offset: int) -> Iterable[str]:
     """Where everything is, and something to try for each rule. `authz` are the words that start us."""
     ports = laptop.ports
     yield f"gateway            http://*.localhost:{ports.gateway}"
@@ -62,29 +66,48 @@ def welcome(laptop: Laptop, authz: Sequence[str], offset: int) -> Iterable[str]:
     if laptop.signing_in:
         yield from laptop.signing_in.welcome(laptop.plan, ports)
     yield f"metrics            http://{LOOPBACK}:{ports.authorizer}/metrics"
+    if isinstance(laptop, Cluster):
+        yield f"                   http://{LOOPBACK}:{ports.controller}/metrics, of the controller"
     yield f"Envoys             http://{LOOPBACK}:{ports.gateway_admin} and :{ports.sidecar_admin}"
     yield ""
     yield from suggestions.curls(laptop.plan, ports, authz, offset)
+    if isinstance(laptop, Cluster):
+        yield ""
+        yield from suggestions.kubectl(laptop.plan, laptop.kubeconfig)
     yield ""
     yield lines.HEADINGS
 
 
-async def _run(sources: Sequence[Path], offset: int, signing_in: SignIn | None) -> None:
+async def _run(
+    kind: type[Laptop | Cluster], sources: Sequence[Path], offset: int, signing_in: SignIn | None
+) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     story = Story(_say, loop.call_later)
     seen = reload.fingerprint(sources)
-    laptop = Laptop(sources, offset, story.heard, signing_in)
-    _say("Starting two Envoys, an authorizer, an identity provider and an echo for each Service.")
+    laptop = kind(sources, offset, story.heard, signing_in)
+    _say(f"Starting {laptop.CAST}, and an echo for each Service.")
     if signing_in:
         _say("Keycloak takes half a minute.")
     _say("Ctrl-C stops all of it.", "")
     async with laptop:
         _say(*welcome(laptop, command.again(sys.argv[0], sys.executable, Path.cwd()), offset))
         needed = (_stays(each) for each in laptop.parts)
-        await _first(stop.wait(), _follow(laptop, sources, seen), _follow_keys(laptop), *needed)
+        await _first(stop.wait(), *_followed(laptop, sources, seen), *needed)
         _say("", "Stopping")
+
+
+def _followed(
+    laptop: Laptop | Cluster, sources: Sequence[Path], seen: reload.Fingerprint
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """In a cluster nobody looks at files any more, and the mesh itself asks for keys."""
+    match laptop:
+        case Cluster():
+            yield laptop.broken()
+        case Laptop():
+            yield _follow(laptop, sources, seen)
+            yield _follow_keys(laptop)
 
 
 async def _first(*awaited: Coroutine[Any, Any, object]) -> None:

@@ -12,7 +12,7 @@ def test_all_ports_move_together():
 
 
 def test_no_two_parts_want_one_port():
-    wanted = [port for port, _ in Ports().wanted(10)]
+    wanted = [port for port, _ in Ports().wanted(10, sign_in=True, kubernetes=True)]
     assert len(wanted) == len(set(wanted))
 
 
