@@ -91,7 +91,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "values",
             "writing",
         },
-        set(),
+        {"aiohttp", "re2", "yarl"},
     ),
     "cli": (
         {

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authz.cli import options
+from authz.cli import old, options, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from authz.migrate.choices import Choices
     from authz.migrate.convert import Conversion
-    from authz.migrate.old import Settings, World
+    from authz.migrate.old import World
 
 _PROGRESS_EVERY = 500  # objects
 _PATH = click.Path(path_type=Path)
@@ -28,6 +28,7 @@ def migrate() -> None:
 
     \b
     convert   what they become, and a report of every difference
+    verify    ask Oathkeeper and the new rules the same, and explain each difference
     """
 
 
@@ -93,7 +94,7 @@ def convert(  # noqa: PLR0913, PLR0917  # one for each option
         raise click.BadParameter(f"{unknown[0]} is none of: {known}", param_hint="--accept")
     if not files and not cluster:
         raise click.UsageError("FILES or --cluster is needed")
-    world, problems = _world(files, cluster, _settings(oathkeeper_config))
+    world, problems = old.world(files, cluster=cluster, settings=old.settings(oathkeeper_config))
     said = Choices(
         accepted=frozenset(accepted),
         issuers=_pairs(issuers, "--issuer"),
@@ -115,29 +116,6 @@ def convert(  # noqa: PLR0913, PLR0917  # one for each option
     if json_file:
         _written(lambda: json_file.write_text(rendering.as_json(made, problems), encoding="utf-8"))
     _conclude(made, problems, said_where=bool(out or report))
-
-
-def _world(files: Iterable[str], cluster: bool, settings: Settings | None) -> tuple[World, list[str]]:
-    from authz.migrate import files as sources
-    from authz.migrate import in_cluster, reading
-
-    found, problems = sources.read(files)
-    if cluster:
-        there, missing = asyncio.run(in_cluster.read())
-        found, problems = [*found, *there], [*problems, *missing]
-    return reading.read(found, settings), problems
-
-
-def _settings(file: Path | None) -> Settings | None:
-    from authz.migrate import files as sources
-    from authz.migrate import kinds
-
-    if file is None:
-        return None
-    found, problems = sources.read([str(file)])
-    bodies = [body for _, body in found if isinstance(body, dict)]
-    options.fail_on(problems or ([] if len(bodies) == 1 else [f"{file}: one document is expected"]))
-    return kinds.settings(str(file), bodies[0])
 
 
 def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: bool) -> Choices:
@@ -195,3 +173,6 @@ def _conclude(made: Conversion, problems: list[str], *, said_where: bool) -> Non
             if finding.answer:
                 click.echo(f"{finding.object}: {finding.field}: {finding.message} {finding.answer}", err=True)
     sys.exit(1 if made.open or problems else 0)
+
+
+migrate.add_command(verify.verify)

@@ -120,7 +120,12 @@ class Oathkeeper:
     ) -> httpx.Response:
         """Asked as the proxy would have been: the path in the URL, which Oathkeeper decodes."""
         forwarded = {"x-forwarded-proto": "https", "x-forwarded-host": host, "x-forwarded-method": method}
-        return httpx.get(self.decisions + target, headers={**forwarded, **(headers or {})}, trust_env=False)
+        return httpx.get(
+            self.decisions + target,
+            headers={**forwarded, **(headers or {})},
+            trust_env=False,
+            timeout=PATIENCE_S,
+        )
 
 
 @contextmanager
@@ -184,7 +189,9 @@ class Hydra:
             "audience": list(audience),
             "access_token_strategy": strategy,
         }
-        httpx.post(f"{self._admin}/admin/clients", json=metadata, trust_env=False).raise_for_status()
+        httpx.post(
+            f"{self._admin}/admin/clients", json=metadata, trust_env=False, timeout=PATIENCE_S
+        ).raise_for_status()
 
     def token(
         self,
@@ -200,7 +207,7 @@ class Hydra:
 
     def _post(self, endpoint: str, form: dict[str, str], client: tuple[str, str]) -> httpx.Response:
         url = f"{self.issuer}/oauth2/{endpoint}"
-        return httpx.post(url, data=form, auth=client, trust_env=False).raise_for_status()
+        return httpx.post(url, data=form, auth=client, trust_env=False, timeout=PATIENCE_S).raise_for_status()
 
 
 @contextmanager
@@ -246,6 +253,9 @@ class Issuers:
 
     def jwks_url(self, name: str) -> str:
         return self.issuer(name).url + JWKS_PATH
+
+    def all(self) -> list[Issuer]:
+        return list(self._known.values())
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -304,4 +314,6 @@ def upstream() -> Iterator[str]:
 
 def through(proxy: str, host: str, target: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
     """As the gateway sends it to Oathkeeper's proxy."""
-    return httpx.get(proxy + target, headers={"host": host, **(headers or {})}, trust_env=False)
+    return httpx.get(
+        proxy + target, headers={"host": host, **(headers or {})}, trust_env=False, timeout=PATIENCE_S
+    )
