@@ -41,6 +41,15 @@ def test_nothing_is_installed_from_a_distribution_or_without_a_hash():
                 assert "--only-binary :all:" in command
 
 
+def test_nothing_reaches_the_build_but_what_is_copied():
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    admitted = {line[1:] for line in lines if line.startswith("!")}
+    copied = {name.rstrip("/") for text in stages()[0].of("COPY") for name in text.split()[:-1]}
+    assert lines[1] == "*"
+    assert admitted == copied
+
+
+@pytest.mark.slow
 def test_it_runs_as_nobody_in_particular_and_says_how_it_is():
     last = stages()[-1]
     user = last.of("USER")
