@@ -43,6 +43,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         },
         {
             "aiohttp",
+            "cryptography",
             "google",
             "grpc",
             "grpc_health",

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
@@ -50,6 +51,8 @@ class Replica:
         self._service = Service(self._sources, self._telemetry, signer=signer, tracing=self._tracing)
         self._telemetry.under_way(lambda: self._service.in_flight)
         self._certificates = Certificates(settings.listen.tls) if settings.listen.tls else None
+        if certificates := self._certificates:
+            self._telemetry.certificate(lambda: certificates.ends_at - time.time())
         self._seen_tls = reload.fingerprint(self._certificates.files if self._certificates else ())
         self._server = self._transport()
         self._loading = asyncio.Lock()
@@ -117,6 +120,7 @@ class Replica:
         limits = replace(LIMITS, age_s=age_s)
         server = h2.Server(self._service, where, self._certificates, limits)
         self._telemetry.count(server.refused)
+        self._telemetry.connections(lambda: server.connections if self._listening else 0)
         return server
 
     async def _is_ready(self) -> bool:
@@ -168,10 +172,10 @@ class Replica:
             _log.error("a rule is not enforced as written", problem=problem)
         self._sources.keep(asked.accepts(loaded))
         self._service.policy = loaded.policy
-        rules = sum(len(host.rules) for host in loaded.policy.hosts.values())
+        rules = [rule.name for host in loaded.policy.hosts.values() for rule in host.rules]
         self._telemetry.rules(rules)
         self._telemetry.problems(len(loaded.problems))
-        _log.info("policy loaded", hosts=len(loaded.policy.hosts), rules=rules)
+        _log.info("policy loaded", hosts=len(loaded.policy.hosts), rules=len(rules))
 
     def _read(self) -> Loaded:
         return ruleset.load(

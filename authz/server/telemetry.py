@@ -4,9 +4,7 @@ Labels come from rules and reasons, never from a request; a credential is never 
 """
 
 import logging
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
-from itertools import accumulate
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from prometheus_client import (
@@ -15,17 +13,12 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from authz.core.decision import Decision
-from authz.core.reason import Reason
 from authz.core.request import Request
+from authz.server.collectors import Calls, Checks, Refused
 from authz.server.decision_log import DecisionLog
 from authz.sources.registry import Sources
-
-_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series each, which nobody reads
 
@@ -50,7 +43,7 @@ class Telemetry:
     def __init__(self, log: DecisionLog | None = None) -> None:
         self._log = log
         self.registry = CollectorRegistry()
-        self._checks = _Checks()
+        self._checks = Checks()
         self.registry.register(self._checks)
         self._problems = Gauge(
             "authz_policy_problems", "Mistakes in the files last read.", registry=self.registry
@@ -59,16 +52,24 @@ class Telemetry:
 
     def watch(self, sources: Sources) -> None:
         """Report the age of what each source gave, and how the calls to it go."""
-        self.registry.register(_Sources(sources))
+        self.registry.register(Calls(sources))
 
     def under_way(self, count: Callable[[], int]) -> None:
         """Report how many checks wait for a decision: they grow when a source is slow, or replicas few."""
-        about = "Checks that wait for a decision."
-        Gauge("authz_checks_in_flight", about, registry=self.registry).set_function(count)
+        self._gauge("authz_checks_in_flight", "Checks that wait for a decision.", count)
+
+    def connections(self, count: Callable[[], int]) -> None:
+        """Report how many clients are connected: Envoy opens one for each of its threads."""
+        self._gauge("authz_h2_connections", "Open connections.", count)
+
+    def certificate(self, left_s: Callable[[], float]) -> None:
+        """Report how long the certificates of the gRPC port are good for."""
+        about = "Until the first of the certificates in listen.tls ends."
+        self._gauge("authz_certificate_left_seconds", about, left_s)
 
     def count(self, refused: Mapping[str, int]) -> None:
         """Report what the transport refused, by cause."""
-        self.registry.register(_Refused(refused))
+        self.registry.register(Refused(refused))
 
     def record(self, request: Request, decision: Decision, seconds: float) -> None:
         """One decision."""
@@ -77,82 +78,18 @@ class Telemetry:
         if self._log:
             self._log.record(request, decision, rule, seconds)
 
-    def rules(self, count: int) -> None:
-        """So many are being enforced."""
-        self._rules.set(count)
+    def rules(self, names: Sequence[str]) -> None:
+        """These are being enforced, each on so many hosts as it is named times."""
+        self._rules.set(len(names))
+        self._checks.keep(frozenset(names))
 
     def problems(self, count: int) -> None:
         """So many mistakes are in the files that were read last."""
         self._problems.set(count)
 
+    def _gauge(self, name: str, about: str, value: Callable[[], float]) -> None:
+        Gauge(name, about, registry=self.registry).set_function(value)
+
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class _Checks(Collector):
-    """Plain numbers: one thread writes them, and the library's own take a lock for each."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[tuple[str, Reason], int] = {}  # bounded by rules times reasons
-        self._slots = [0] * (len(_SECONDS) + 1)
-        self._sum_s = 0.0
-
-    def count(self, rule: str, reason: Reason, seconds: float) -> None:
-        key = (rule, reason)
-        self._reasons[key] = self._reasons.get(key, 0) + 1
-        self._slots[bisect_left(_SECONDS, seconds)] += 1
-        self._sum_s += seconds
-
-    def collect(self) -> Iterable[Metric]:
-        checks = CounterMetricFamily(
-            "authz_checks", "Decisions by rule and reason.", labels=["rule", "reason"]
-        )
-        for (rule, reason), number in self._reasons.items():
-            checks.add_metric([rule, reason.name], number)
-        yield checks
-        bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
-        buckets = list(zip(bounds, accumulate(self._slots), strict=True))
-        yield HistogramMetricFamily("authz_check_seconds", "Time to decide.", buckets, self._sum_s)
-
-
-class _Sources(Collector):
-    """Labels come from the configuration and from `gate.OUTCOMES`: there are only so many."""
-
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-
-    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
-        ages = GaugeMetricFamily(
-            "authz_source_age_seconds",
-            "Age of the last good answer; -1 if there was none.",
-            labels=["source"],
-        )
-        calls = CounterMetricFamily(
-            "authz_source_calls",
-            "Questions to introspection endpoints and oauth2-proxies, by what became of them.",
-            labels=["source", "kind", "outcome"],
-        )
-        shut = GaugeMetricFamily(
-            "authz_source_shut", "1 while a source is left alone, for it failed.", labels=["source", "kind"]
-        )
-        for row in self._sources.status():
-            ages.add_metric([row.name], row.age_s)
-            for outcome, number in row.calls.items():
-                calls.add_metric([row.name, row.kind, outcome], number)
-            if row.calls:
-                shut.add_metric([row.name, row.kind], row.shut)
-        yield from (ages, calls, shut)
-
-
-class _Refused(Collector):
-    def __init__(self, refused: Mapping[str, int]) -> None:
-        self._refused = refused
-
-    def collect(self) -> Iterable[CounterMetricFamily]:
-        family = CounterMetricFamily(
-            "authz_h2_refused", "Streams and connections refused, by cause.", labels=["cause"]
-        )
-        for cause, number in self._refused.items():
-            family.add_metric([cause], number)
-        yield family

@@ -7,17 +7,23 @@ import ssl
 import time
 from pathlib import Path
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from authz.config import Tls
 
 
 class Certificates:
-    """`context` serves for ever; each handshake takes the certificates that were read last."""
+    """`context` serves for ever; each handshake takes the certificates that were read last.
+
+    `ends_at` is when the first of them ends, seconds since the epoch.
+    """
 
     def __init__(self, settings: Tls) -> None:
         """Raises OSError if a file can not be read or used."""
         self._settings = settings
         self._names = frozenset(settings.client_names)
         self._newest = self.context = _context(settings)
+        self.ends_at = _ends_at(settings.cert_file)
         self._trusted_since = 0  # whole seconds since the epoch, as OpenSSL dates sessions
         self.context.sni_callback = self._take_newest
 
@@ -30,6 +36,7 @@ class Certificates:
     def reload(self) -> None:
         """Read the files again. Raises OSError, and what was read before stays."""
         self._newest = _context(self._settings)
+        self.ends_at = _ends_at(self._settings.cert_file)
         self._trusted_since = int(time.time())
 
     def admits(self, handshake: ssl.SSLObject) -> bool:
@@ -49,6 +56,11 @@ class Certificates:
 
     def _take_newest(self, handshake: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
         handshake.context = self._newest
+
+
+def _ends_at(file: Path) -> float:
+    """OpenSSL has read it before."""
+    return min(one.not_valid_after_utc.timestamp() for one in load_pem_x509_certificates(file.read_bytes()))
 
 
 def problems(settings: Tls | None) -> list[str]:

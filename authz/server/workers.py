@@ -25,6 +25,12 @@ ASK_S = 2.0  # a worker answers its admin page in milliseconds, or is in trouble
 
 _log = structlog.get_logger()
 
+_RESTARTS = """# HELP authz_worker_restarts_total Workers that ended and were started again.
+# TYPE authz_worker_restarts_total counter
+authz_worker_restarts_total {}
+"""
+_SHARED = ("authz_checks_in_flight", "authz_h2_connections")  # gauges of which each worker has a part
+
 Command = Callable[[Path], Sequence[str]]
 
 
@@ -36,6 +42,7 @@ class Workers:
         self._sockets = [Path(self._folder.name) / f"worker-{number}.sock" for number in range(count)]
         self._command = command
         self._pages: dict[Path, str] = {}  # what each said last
+        self._restarts = 0
         self._ended = ""  # the counts of those that are no more: a sum that falls looks like a burst later
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -51,12 +58,12 @@ class Workers:
         return any(answer is not None and answer.status_code == 200 for answer in answers)
 
     async def metrics(self) -> bytes:
-        """One page for all: counts are added, of gauges the largest is shown.
+        """One page for all: counts are added, of most gauges the largest is shown.
 
         Who is too busy to answer, or has ended, counts with what it said last.
         """
         await asyncio.gather(*map(self._read, self._sockets))
-        return merge([*self._pages.values(), self._ended])
+        return merge([_RESTARTS.format(self._restarts), *self._pages.values(), self._ended])
 
     async def _read(self, path: Path) -> None:
         answer = await _get(path, "/metrics")
@@ -73,6 +80,7 @@ class Workers:
             _log.error("a worker has ended and is started again", worker=path.stem, pause_s=pause_s)
             await _wait(stop, pause_s)
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            self._restarts += 1
 
     async def _live(self, path: Path, stop: asyncio.Event) -> float:
         """From start to end, by itself or because of `stop`; seconds."""
@@ -131,7 +139,7 @@ class _Merged(Collector):
     def _add(self, family: Metric) -> None:
         self._families.setdefault(family.name, family)
         values = self._values.setdefault(family.name, {})
-        combine = max if family.type == "gauge" else sum
+        combine = max if family.type == "gauge" and family.name not in _SHARED else sum
         for sample in family.samples:
             key = (sample.name, tuple(sorted(sample.labels.items())))
             values[key] = combine((values[key], sample.value)) if key in values else sample.value

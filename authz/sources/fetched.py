@@ -4,6 +4,7 @@ It may grow old while its source fails, but it is fetched by one caller at a tim
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
@@ -44,6 +45,7 @@ class Fetched(Generic[T]):
     def __init__(self, fetch: Callable[[], Awaitable[T]], clock: Clock, settings: Refresh = REFRESH) -> None:
         self.error = "not asked yet"
         self.generation = 0
+        self.counts = Counter({"answered": 0, "failed": 0})
         self._fetch = fetch
         self._clock = clock
         self._settings = settings
@@ -57,6 +59,11 @@ class Fetched(Generic[T]):
     def age_s(self) -> float:
         """Seconds since the last good answer was asked for; infinite if there was none."""
         return self._clock() - self._fetched_at
+
+    @property
+    def left_s(self) -> float:
+        """Seconds for which the value serves on if its source stays away; 0 if there is none."""
+        return max(0.0, self._settings.ttl_s + self._settings.stale_s - self.age_s)
 
     @property
     def failing(self) -> bool:
@@ -125,6 +132,7 @@ class Fetched(Generic[T]):
         try:
             self._keep(await self._fetch(), began)
             fault = ""
+            self.counts["answered"] += 1
         except Unavailable as error:
             fault = str(error)
         except asyncio.CancelledError:
@@ -146,6 +154,7 @@ class Fetched(Generic[T]):
         self.error = ""
 
     def _fail(self, error: str) -> None:
+        self.counts["failed"] += 1
         self.error = error
         self._due_at = self._clock() + self._retry_s
         self._retry_s = min(2 * self._retry_s, self._settings.refresh_before_s)

@@ -40,6 +40,11 @@ class Introspector:
         self.gate = Gate(self._own, clock, accept.calls)
         self._answers = Answers[Caller | Reason](clock, KEPT_MAX_BYTES, admit=self.gate.check)
 
+    @property
+    def discovered(self) -> Fetched[str] | None:
+        """Where to ask, if the issuer is to say it."""
+        return None if self._accept.endpoint else self._endpoint
+
     async def ask(self, token: Token, now: float) -> Caller:
         """What the issuer said of the token lately. Raises Refused or Unavailable."""
         found = self._answers.held(token.digest)

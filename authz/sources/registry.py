@@ -4,15 +4,16 @@ Outlives each policy, so that a reload throws no key and no answer away.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import isfinite
 from types import MappingProxyType
-from typing import assert_never
+from typing import Any, assert_never
 
 from authz.core.policy import Accept, Introspection, Jwt, Session
 from authz.core.reason import Unavailable
-from authz.sources.fetched import REFRESH, Clock, Refresh
+from authz.sources.fetched import REFRESH, Clock, Fetched, Refresh
 from authz.sources.http import Client
 from authz.sources.introspection import Introspector
 from authz.sources.jwks import Jwks
@@ -25,14 +26,16 @@ Source = Jwks | Introspector | OAuth2Proxy
 class Status:
     """How a source is doing. `age_s` is that of its last good answer, -1 if there was none.
 
-    `calls` counts by outcome where each caller may cost one; `shut` says that none is made now.
+    `calls` counts by outcome. Where each caller may cost one, `shut` says that none is made now; where the
+    answer is kept, `left_s` for how long it serves on while the source is away.
     """
 
     name: str
     age_s: float
     error: str
     kind: str = "jwks"
-    shut: bool = False
+    shut: bool | None = None
+    left_s: float | None = None
     calls: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -77,7 +80,7 @@ class Sources:
     def status(self) -> list[Status]:
         """One row for each name and kind. Asks nobody."""
         rows: dict[tuple[str, str], Status] = {}
-        for row in map(_status, self._all()):
+        for row in chain.from_iterable(map(_status, self._all())):
             held = rows.get((row.name, row.kind))
             rows[row.name, row.kind] = _together(held, row) if held else row
         return [*rows.values()]
@@ -130,19 +133,35 @@ async def _failure(source: Source) -> tuple[str, str] | None:
     return None
 
 
-def _status(source: Source) -> Status:
+def _status(source: Source) -> Iterator[Status]:
     if isinstance(source, Jwks):
-        return Status(source.name, _age(source.set.age_s), source.set.error)
+        yield _kept(source.name, "jwks", source.set)
+        return
+    if isinstance(source, Introspector) and source.discovered:
+        yield _kept(source.name, "discovery", source.discovered)
     gate, kind = source.gate, "introspection" if isinstance(source, Introspector) else "session"
-    return Status(source.name, _age(gate.age_s), gate.error, kind, not gate.breaker.is_closed, gate.counts)
+    shut = not gate.breaker.is_closed
+    yield Status(source.name, _age(gate.age_s), gate.error, kind, shut, calls=gate.counts)
+
+
+def _kept(name: str, kind: str, fetched: Fetched[Any]) -> Status:
+    calls = dict(fetched.counts)
+    return Status(name, _age(fetched.age_s), fetched.error, kind, left_s=fetched.left_s, calls=calls)
 
 
 def _together(one: Status, other: Status) -> Status:
     """Of two that differ in how long answers are kept: a metric has one value for its labels."""
     ages = [age_s for age_s in (one.age_s, other.age_s) if age_s >= 0]
     calls = {outcome: number + other.calls[outcome] for outcome, number in one.calls.items()}
-    shut, error = one.shut or other.shut, one.error or other.error
-    return replace(one, age_s=min(ages, default=-1.0), error=error, shut=shut, calls=calls)
+    lasting = [left_s for left_s in (one.left_s, other.left_s) if left_s is not None]
+    return replace(
+        one,
+        age_s=min(ages, default=-1.0),
+        error=one.error or other.error,
+        shut=one.shut or other.shut,
+        left_s=min(lasting, default=None),
+        calls=calls,
+    )
 
 
 def _age(age_s: float) -> float:

@@ -49,7 +49,7 @@ async def test_probes_are_told_how_it_is(ready, path, expected):
 async def test_metrics_count_by_rule_and_reason():
     telemetry = Telemetry()
     telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), 0.001)
-    telemetry.rules(3)
+    telemetry.rules(["a", "b", "b"])
     telemetry.problems(1)
     async with client(telemetry=telemetry) as http:
         page = (await http.get("/metrics")).text

@@ -6,6 +6,7 @@ from authz.core.policy import Rule
 from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.server.telemetry import Telemetry
+from authz.sources.fetched import REFRESH
 from authz.sources.http import Client
 from authz.sources.registry import Sources
 from tests import idp
@@ -40,11 +41,15 @@ async def test_sources_report_their_age():
     telemetry = Telemetry()
     telemetry.watch(sources)
     sources.keep([idp.ACCEPT])
-    label = f'authz_source_age_seconds{{source="{idp.ISSUER}"}}'
+    label = f'authz_source_age_seconds{{kind="jwks",source="{idp.ISSUER}"}}'
     assert f"{label} -1.0" in telemetry.page().decode()
     await sources.warm()
     now += 7
-    assert f"{label} 7.0" in telemetry.page().decode()
+    page = telemetry.page().decode()
+    assert f"{label} 7.0" in page
+    left = REFRESH.ttl_s + REFRESH.stale_s - 7
+    assert f'authz_source_left_seconds{{kind="jwks",source="{idp.ISSUER}"}} {left}' in page
+    assert f'authz_source_calls_total{{kind="jwks",outcome="answered",source="{idp.ISSUER}"}} 1.0' in page
     await sources.close()
 
 
@@ -56,3 +61,31 @@ def test_what_the_transport_refuses_is_counted_by_cause():
     page = telemetry.page().decode()
     assert 'authz_h2_refused_total{cause="resets"} 2.0' in page
     assert 'authz_h2_refused_total{cause="pings"} 1.0' in page
+
+
+def test_a_rule_that_has_gone_is_no_label_any_more():
+    telemetry = Telemetry()
+    rules = [Rule(name, frozenset({"GET"}), path.parse("/*")) for name in ("a/stays/0", "a/goes/0")]
+    for rule in rules:
+        telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING, rule), 0.001)
+    telemetry.record(Request("GET", "h", "/"), Deny(Reason.HOST_UNKNOWN), 0.001)
+    telemetry.rules(["a/stays/0"])
+    page = telemetry.page().decode()
+    counted = {line.partition(" ")[0] for line in page.splitlines() if line.startswith("authz_checks_total")}
+    assert counted == {
+        'authz_checks_total{reason="TOKEN_MISSING",rule="a/stays/0"}',
+        'authz_checks_total{reason="HOST_UNKNOWN",rule=""}',
+    }
+    assert "authz_policy_rules 1.0" in page
+
+
+def test_what_is_open_and_what_ends_is_read_when_somebody_asks():
+    telemetry = Telemetry()
+    left_s = [60.0]
+    telemetry.certificate(lambda: left_s[0])
+    telemetry.connections(lambda: 2)
+    assert "authz_certificate_left_seconds 60.0" in telemetry.page().decode()
+    left_s[0] = 59.0
+    page = telemetry.page().decode()
+    assert "authz_certificate_left_seconds 59.0" in page
+    assert "authz_h2_connections 2.0" in page

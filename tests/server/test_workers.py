@@ -92,7 +92,9 @@ async def test_what_was_counted_by_one_that_has_ended_goes_on_counting(log):
         before = pid(await workers.metrics())
         os.kill(before, signal.SIGKILL)
         await eventually(lambda: adds_up(workers, b"a_total 4.0"))
-        assert pid(await workers.metrics()) != before, "a gauge is that of who lives"
+        page = await workers.metrics()
+        assert pid(page) != before, "a gauge is that of who lives"
+        assert b"authz_worker_restarts_total 1.0" in page
 
 
 async def test_one_that_ends_is_started_again_after_a_pause(tmp_path):
@@ -110,9 +112,11 @@ async def test_one_that_ends_is_started_again_after_a_pause(tmp_path):
 
 def page(count: int, seconds: float, rules: int) -> str:
     telemetry = Telemetry()
+    telemetry.under_way(lambda: count)
+    telemetry.connections(lambda: count)
     for _ in range(count):
         telemetry.record(Request("GET", "h", "/"), Deny(Reason.TOKEN_MISSING), seconds)
-    telemetry.rules(rules)
+    telemetry.rules(["apps/shop/0"] * rules)
     return telemetry.page().decode()
 
 
@@ -123,6 +127,12 @@ def test_counts_are_added_and_gauges_are_not():
     assert 'authz_check_seconds_bucket{le="+Inf"} 5.0' in merged
     assert "authz_check_seconds_count 5.0" in merged
     assert "authz_policy_rules 7.0" in merged
+
+
+def test_gauges_of_which_each_worker_has_a_part_are_added():
+    merged = merge([page(2, 0.0002, 7), page(3, 0.002, 7)]).decode()
+    assert "authz_checks_in_flight 5.0" in merged
+    assert "authz_h2_connections 5.0" in merged
 
 
 def test_no_pages_are_an_empty_page():

@@ -3,9 +3,10 @@
 import pytest
 
 from authz.core.policy import Client, Introspection, Jwt
-from authz.core.reason import Refused
+from authz.core.reason import Refused, Unavailable
 from authz.core.token import Token
 from authz.sources import Sources, Status
+from authz.sources.fetched import REFRESH
 from tests import idp
 from tests.sources.fakes import OTHER
 
@@ -13,6 +14,7 @@ OURS = Jwt(idp.ISSUER, audiences=frozenset({"a"}))
 SAME = Jwt(idp.ISSUER, audiences=frozenset({"b"}), leeway_s=0)
 DIRECT = Jwt(idp.ISSUER, f"{idp.ISSUER}/keys")
 FOREIGN = Jwt(OTHER)
+LASTS_S = REFRESH.ttl_s + REFRESH.stale_s
 
 
 @pytest.fixture
@@ -61,9 +63,25 @@ async def test_the_status_has_a_row_for_each_and_asks_nobody(sources, provider, 
     await sources.warm()
     clock.advance(7)
     assert sources.status() == [
-        Status(f"{idp.ISSUER} {idp.ISSUER}/keys", 7, ""),
-        Status(OTHER, -1, f"the metadata of {OTHER}: it speaks of another issuer"),
+        Status(
+            f"{idp.ISSUER} {idp.ISSUER}/keys", 7, "", left_s=LASTS_S - 7, calls={"answered": 1, "failed": 0}
+        ),
+        Status(
+            OTHER,
+            -1,
+            f"the metadata of {OTHER}: it speaks of another issuer",
+            left_s=0,
+            calls={"answered": 0, "failed": 1},
+        ),
     ]
+
+
+async def test_an_issuer_that_does_not_say_where_to_ask_is_seen_to_fail(sources):
+    accept = Introspection(OTHER, Client("authz", "tls_client_auth"))
+    with pytest.raises(Unavailable):
+        await sources.introspector(accept).warm()
+    asked, _ = sources.status()
+    assert (asked.kind, asked.calls, asked.shut) == ("discovery", {"answered": 0, "failed": 1}, None)
 
 
 async def test_who_is_asked_in_two_ways_has_one_row_of_all_that_was_asked(sources):

@@ -68,6 +68,11 @@ class Server:
         )
         self._ticking = loop.create_task(self._tick())
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._context.connections)
+
     async def serving(self, *, ready: bool) -> None:
         """What health checks are told, for the server and for the service."""
         self._health.set(ready=ready)

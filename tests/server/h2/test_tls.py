@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -119,6 +121,13 @@ async def test_new_certificates_are_shown_to_new_connections(folder):
         assert not await greeting(address, folder, "envoy"), "another authority, and not read yet"
         certificates.reload()
         assert await greeting(address, folder, "envoy")
+
+
+def test_it_is_known_when_the_certificate_ends(folder):
+    left_s = Certificates(settings(folder)).ends_at - time.time()
+    shown = subprocess.check_output(["openssl", "x509", "-enddate", "-noout", "-in", folder / "server.pem"])
+    ends_at = ssl.cert_time_to_seconds(shown.decode().strip().removeprefix("notAfter="))
+    assert left_s == pytest.approx(ends_at - time.time(), abs=2)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
