@@ -9,7 +9,7 @@ from pathlib import Path
 from authz import example, writing
 from authz.core.reason import Reason
 from authz.istio import crd
-from scripts import chart, migrating, reference
+from scripts import chart, dashboard, migrating, reference
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,6 +38,7 @@ def generated() -> Mapping[Path, str]:
         chart.CHART / "values.schema.json": chart.schema(),
         ROOT / "config" / "authz.yaml": example.render(),
         ROOT / "config" / "crd" / "apirules.yaml": definition,
+        ROOT / "config" / "dashboards" / "authz.json": dashboard.render(),
         ROOT / "docs" / "apirule.md": reference.render(),
         ROOT / "docs" / "migrate-convert.md": migrating.render(),
         ROOT / "docs" / "reasons.md": _REASONS + rows,

@@ -18,6 +18,8 @@ PACKAGES = {
     "h2load": "nghttp2-client",
     "java": "openjdk-17-jre-headless",
     "mvn": "maven",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "redis-server": "redis-server",
     "wrk": "wrk",
 }

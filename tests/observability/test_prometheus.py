@@ -1,0 +1,153 @@
+"""The real Prometheus: it reads our metrics, takes our alert rules, and answers what the dashboard asks."""
+
+import json
+import re
+import socket
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from authz.local import certs, programs
+from scripts import dashboard
+from tests.server.test_run import Running, eventually, free_port, ready
+from tests.server.test_service import ask
+
+pytestmark = pytest.mark.slow
+
+ALERTS = Path(__file__).parents[2] / "config" / "alerts" / "authz.yaml"
+CASES = Path(__file__).with_name("alerts.yaml")
+QUESTIONS = [(panel.title, expr) for panel in dashboard.PANELS for expr, _ in panel.questions]
+
+
+class Prometheus:
+    """Scrapes once a second."""
+
+    def __init__(self, folder: Path, targets: list[str]) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        settings = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(ALERTS)],
+            "scrape_configs": [{"job_name": "authz", "static_configs": [{"targets": targets}]}],
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
+        command = [str(programs.get("prometheus")), f"--config.file={folder / 'prometheus.yml'}"]
+        command += [f"--storage.tsdb.path={folder / 'data'}"]
+        command += [f"--web.listen-address={self.url.removeprefix('http://')}"]
+        with (folder / "prometheus.log").open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/-/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def ask(self, expr: str) -> list[dict[str, Any]]:
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expr}).json()
+        assert answer["status"] == "success", answer
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        return found
+
+    def rules(self) -> list[dict[str, Any]]:
+        groups = httpx.get(f"{self.url}/api/v1/rules").json()["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory):
+    """It scrapes an authorizer with traffic and a dead issuer, and one of two workers with a certificate."""
+    busy, careful = (Running(tmp_path_factory.mktemp(name)) for name in ("busy", "careful"))
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        uri = f"http://127.0.0.1:{gone.getsockname()[1]}/keys"
+    jwt = {"issuer": "https://idp.example.com", "audiences": ["shop"], "jwksUri": uri}
+    busy.configure(authorizers=[{"name": "idp", "accept": [{"jwt": jwt}]}])
+    rule = yaml.safe_load(busy.rules.read_text())
+    rule["spec"]["rules"].append(
+        {"path": "/orders", "methods": ["POST"], "extAuth": {"authorizers": ["idp"]}}
+    )
+    busy.rules.write_text(yaml.safe_dump(rule))
+    certs.issue(careful.config.parent, {"server": "spiffe://cluster.local/ns/authz/sa/authz"})
+    tls = {
+        f"{kind}File": str(careful.config.parent / f"server.{end}")
+        for kind, end in (("cert", "pem"), ("key", "key"))
+    }
+    careful.configure({"tls": tls}, workers=2)
+    started = []
+    try:
+        for one in (busy, careful):
+            one.start()
+            started.append(one.process)
+            eventually(partial(ready, one))
+        made = Prometheus(tmp_path_factory.mktemp("prometheus"), [busy.admin, careful.admin])
+        started.append(made.process)
+        eventually(made.ready)
+        _trouble(busy, made)
+        yield made
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(10)
+
+
+def _trouble(busy: Running, made: Prometheus) -> None:
+    """Decisions of several kinds while somebody looks."""
+
+    def seen() -> bool:
+        busy.check(ask("/"))
+        busy.check(ask("/", host="other"))
+        return len(made.ask("rate(authz_checks_total[10s]) > 0")) >= 2
+
+    eventually(seen)
+
+
+def test_the_alert_rules_say_what_they_are_for_and_keep_quiet_else():
+    promtool = programs.get("promtool")
+    tried = subprocess.run([promtool, "test", "rules", CASES], capture_output=True, text=True, check=False)
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    alerts = {
+        rule["alert"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
+    }
+    cases = {
+        case["alertname"]
+        for test in yaml.safe_load(CASES.read_text())["tests"]
+        for case in test["alert_rule_test"]
+        if case["exp_alerts"]
+    }
+    assert cases == alerts
+
+
+def test_prometheus_reads_both_pages(prometheus):
+    assert [row["value"][1] for row in prometheus.ask("up")] == ["1", "1"]
+    assert {row["metric"]["kind"] for row in prometheus.ask("authz_source_left_seconds")} == {"jwks"}
+
+
+def test_prometheus_takes_the_alert_rules_and_sees_the_dead_issuer(prometheus):
+    rules = {rule["name"]: rule for rule in prometheus.rules()}
+    assert {rule["health"] for rule in rules.values()} == {"ok"}
+    assert rules["AuthzKeysStaleSoon"]["state"] == "pending"
+    assert rules["AuthzPolicyProblems"]["state"] == "inactive"
+
+
+@pytest.mark.parametrize(("title", "expr"), QUESTIONS, ids=[f"{title}: {expr}" for title, expr in QUESTIONS])
+def test_what_the_dashboard_asks_has_an_answer(prometheus, title, expr):
+    assert prometheus.ask(expr.replace("$__rate_interval", "10s")), title
+
+
+def test_what_is_asked_and_alerted_on_is_a_metric_that_there_is(prometheus):
+    controllers = re.compile(r"authz_controller_\w+")
+    text = ALERTS.read_text() + dashboard.render()
+    named = set(re.findall(r"\bauthz_[a-z0-9_]+", text)) - set(controllers.findall(text))
+    known = set(httpx.get(f"{prometheus.url}/api/v1/label/__name__/values").json()["data"])
+    assert named <= known
+
+
+def test_the_dashboard_is_one_that_grafana_reads():
+    made = json.loads(dashboard.render())
+    assert [panel["title"] for panel in made["panels"]] == [panel.title for panel in dashboard.PANELS]
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in made["panels"]}
+    assert len(places) == len(dashboard.PANELS)
