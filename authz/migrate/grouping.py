@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from authz.migrate import fields
+from authz.istio.hosts import below, is_wildcard
+from authz.migrate import fields, hosts
 from authz.migrate.access import slug
 from authz.migrate.choices import Choices
 from authz.migrate.judging import Judged
+from authz.migrate.language.node import Undecided
 from authz.migrate.made import Made
+from authz.migrate.old import Pattern
 from authz.migrate.report import Ledger
 
 NAME_MAX_LENGTH = 63
@@ -79,8 +82,9 @@ def _of_hosts(found: list[Judged], choices: Choices, cors: Mapping[str, Any]) ->
     for one in found:
         for host in _hosts(one, choices):
             by_host.setdefault((_namespace(one, choices), host), []).append(one)
-    for (namespace, host), members in by_host.items():
-        first = members[0]
+    wild = {host: members for (_, host), members in by_host.items() if is_wildcard(host)}
+    for (namespace, host), named in by_host.items():
+        first, members = named[0], _with_wildcards(host, named, wild)
         is_single = len(members) == 1 and len(_hosts(first, choices)) == 1
         yield Group(
             slug(first.object.origin.name if is_single else host)[:NAME_MAX_LENGTH].strip("-"),
@@ -93,9 +97,15 @@ def _of_hosts(found: list[Judged], choices: Choices, cors: Mapping[str, Any]) ->
         )
 
 
+def _with_wildcards(host: str, named: list[Judged], wild: Mapping[str, list[Judged]]) -> list[Judged]:
+    """And those of `*.example.com`: its rules held for `shop.example.com` too, which has its own now."""
+    found = (one for other, members in wild.items() if below(other, [host]) for one in members)
+    return list({id(one): one for one in (*named, *found)}.values())
+
+
 def _host(written: str, ledger: Ledger) -> str:
     at = "match.url" if ledger.origin.kind == "access rule" else "spec.match.url"
-    if "<" in written or "*" in written:
+    if "<" in written or not written:
         question = f"Which hosts are {written or 'any'}? An APIRule names them."
         ledger.ask(at, question, f"--host '{written}=HOST,HOST'", old=written, code="hosts")
         return ""
@@ -112,8 +122,16 @@ def _hosts(one: Judged, choices: Choices) -> tuple[str, ...]:
     return tuple(
         said
         for pattern in one.object.rules[0].hosts
-        for said in choices.hosts.get(pattern.text, (pattern.text,))
+        for said in choices.hosts.get(pattern.text) or _same(pattern)
     )
+
+
+def _same(pattern: Pattern) -> tuple[str, ...]:
+    """The hosts of a pattern, or the pattern itself where they can not be listed."""
+    try:
+        return hosts.convert(pattern).names or (pattern.text,)
+    except Undecided:
+        return (pattern.text,)
 
 
 def _name(first: Judged, host: str, *, is_single: bool) -> str:

@@ -336,3 +336,29 @@ def test_a_handler_that_answers_every_request_hides_those_behind_it(handlers, wr
     made = converted(f"[{handlers}]")
     assert not made.open
     assert [rule(made) for _ in made.apirules] == written
+
+
+def on_hosts(*urls: str) -> dict[str, list[str]]:
+    """Of each host the paths of its rules."""
+    said = "authenticators: [{handler: noop}], authorizer: {handler: allow}, mutators: [{handler: noop}]"
+    said += ", upstream: {url: 'http://shop.apps'}"
+    rules = [f"{{id: r{at}, match: {{url: '{url}', methods: [GET]}}, {said}}}" for at, url in enumerate(urls)]
+    world = reading.read([("f.yaml", [yaml.safe_load(rule) for rule in rules])])
+    made = convert(world, Choices(gateway="a/b"))
+    return {one["spec"]["hosts"][0]: [rule["path"] for rule in one["spec"]["rules"]] for one in made.apirules}
+
+
+@pytest.mark.parametrize(
+    ("urls", "expected"),
+    [
+        (["https://<(www\\.)?>x.example.com/a"], {"x.example.com": ["/a"], "www.x.example.com": ["/a"]}),
+        (["https://<.*>.example.com/a"], {"*.example.com": ["/a"]}),
+        (["https://<[a-z]+>.example.com/a"], {}),
+        (
+            ["https://<.*>.example.com/a", "https://shop.example.com/b"],
+            {"*.example.com": ["/a"], "shop.example.com": ["/b", "/a"]},
+        ),
+    ],
+)
+def test_a_host_that_is_a_pattern_becomes_the_same_hosts(urls, expected):
+    assert on_hosts(*urls) == expected
