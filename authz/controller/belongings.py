@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from authz.controller import held, kinds
 from authz.controller.held import Object
+from authz.controller.kinds import VIRTUAL_SERVICES
 from authz.istio.translate import Resource
 
 Id = tuple[str, str]
@@ -18,6 +19,7 @@ class Belongings:
     def __init__(self) -> None:
         self._owned: dict[str, dict[Id, Object]] = {}
         self._expected: dict[Id, int] = {}
+        self._guards: dict[str, tuple[Id, ...]] = {}
 
     @property
     def owners(self) -> set[str]:
@@ -28,10 +30,19 @@ class Belongings:
         """All that it has."""
         return dict(self._owned.get(owner, {}))
 
-    def expect(self, desired: Iterable[Resource]) -> None:
-        """These are how they shall be."""
-        for resource in desired:
-            self._expected[resource["kind"], kinds.key(resource)] = hash(held.content(resource))
+    def expect(self, owner: str, desired: Iterable[Resource]) -> None:
+        """These are how its objects shall be."""
+        ids = {(resource["kind"], kinds.key(resource)): hash(held.content(resource)) for resource in desired}
+        self._expected.update(ids)
+        self._guards[owner] = tuple(id_ for id_ in ids if id_[0] != VIRTUAL_SERVICES.name)
+
+    def are_guarded(self, owner: str) -> bool:
+        """True unless a guard, as it was last wanted, is not there or is another. Forgotten at a restart."""
+        owned = self._owned.get(owner, {})
+        return all(
+            (one := owned.get(id_)) is not None and self._is_expected(None, one)
+            for id_ in self._guards.get(owner, ())
+        )
 
     def gone(self, id_: Id) -> None:
         """We take it away."""
@@ -56,3 +67,4 @@ class Belongings:
         owned.pop(one.id, None)
         if not owned:
             self._owned.pop(one.owner, None)
+            self._guards.pop(one.owner, None)

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from authz.controller import held, kinds, obstruction, status
+from authz.controller import exposure, held, kinds, obstruction, status
 from authz.controller.api import Api, Refused
 from authz.controller.events import Events
 from authz.controller.held import FINALIZER, Rule
@@ -37,6 +37,7 @@ class Reconciler:
         """Raises Refused, Unreachable or NotLeading; what was done until then stays, and is right."""
         rule = self._world.rules.known.get(key)
         if rule is None:
+            self._world.unguided.discard(key)
             await self._bury(key)
             self._telemetry.forget(key)
             return Done()
@@ -48,12 +49,13 @@ class Reconciler:
 
     async def _pursue(self, rule: Rule) -> Verdict:
         if rule.apirule is None:
-            return Unreadable(rule.problems, serves=bool(self._world.actual(rule.key)))
+            return Unreadable(rule.problems, serves=await self._still_serves(rule.key))
         try:
             desired = self.desired(rule)
         except Invalid as invalid:
-            return Obstructed(invalid.problems, serves=bool(self._world.actual(rule.key)))
-        self._world.belongings.expect(desired)
+            return Obstructed(invalid.problems, serves=await self._still_serves(rule.key))
+        self._world.unguided.discard(rule.key)
+        self._world.belongings.expect(rule.key, desired)
         phases = plan(desired, self._world.actual(rule.key, desired))
         try:
             return await self._take(rule, desired, phases)
@@ -61,6 +63,13 @@ class Reconciler:
             if refused.status == 409:
                 raise
             return Failed(str(refused))
+
+    async def _still_serves(self, key: str) -> bool:
+        """Its last version goes on, unless its guards do not stand any more."""
+        self._world.unguided.add(key)
+        if exposure.is_exposed(key, self._world):
+            await self._phases(plan((), exposure.routes(key, self._world)))
+        return bool(exposure.routes(key, self._world))
 
     def desired(self, rule: Rule) -> tuple[Resource, ...]:
         """Raises Invalid."""
@@ -77,9 +86,19 @@ class Reconciler:
         await _together(self._hold(rule), self._phases(phases[:opening]))
         if phases[opening:] and (blocker := self._blocker(rule, desired)):
             return Waiting(blocker)
+        if phases[opening:] and not self._is_current(rule, desired):
+            return Waiting("The cluster has changed meanwhile")
         await self._phases(phases[opening:])
         self._world.settled(rule.key)
         return Done()
+
+    def _is_current(self, rule: Rule, desired: Sequence[Resource]) -> bool:
+        """The writes took their time: a host may have become somebody else's."""
+        known = self._world.rules.known.get(rule.key)
+        try:
+            return known is not None and self.desired(known) == desired
+        except Invalid:
+            return False
 
     def _blocker(self, rule: Rule, desired: Sequence[Resource]) -> str:
         """Why no route of it may begin now, or nothing: what others still admit to its hosts."""

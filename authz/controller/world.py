@@ -58,7 +58,13 @@ class World:
         self.belongings = Belongings()
         self._serving: dict[str, set[str]] = {}  # a host to the virtual services that have it
         self.agreements = Agreements(self.claims, self.belongings, self.owner)
+        self.unguided = set[str]()  # not valid now, and perhaps served still as their last version
         self._leaving: dict[str, set[str]] = {}  # a host to those who claimed it, and have not let go yet
+
+    @property
+    def configured(self) -> Cluster:
+        """What the configuration says, with the Services and Gateways there are."""
+        return self._base
 
     @property
     def stores(self) -> Mapping[Kind, Store]:  # type: ignore[type-arg]  # each holds something else
@@ -175,11 +181,11 @@ class World:
 
     def _service_changed(self, key: str, old: object, new: object) -> None:
         if old != new:
-            self._reconsider(self.claims.at_service(key))
+            self._reconsider({*self.claims.at_service(key), *self.unguided})
 
     def _gateway_changed(self, key: str, old: object, new: object) -> None:
         if old != new:
-            self._reconsider(self.claims.at_gateway(key))
+            self._reconsider({*self.claims.at_gateway(key), *self.unguided})
 
     def _mesh_changed(self, _: str, old: object, new: object) -> None:
         if old != new:

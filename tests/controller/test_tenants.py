@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
+from authz.controller.held import Object
 from authz.controller.kinds import Document
-from tests.controller.clusters import JWT, PUBLIC, apirule, document, gateway
+from tests.controller.clusters import EXT, JWT, PUBLIC, apirule, document, gateway, service
 from tests.controller.worlds import Alone, of
 
 KEYS = "https://idp.example.com/keys"
@@ -144,3 +147,72 @@ def test_an_apirule_that_has_gone_is_not_remembered():
     alone.world.rules.forget("shop/a")
     assert not alone.world.claims.at_gateway("")
     assert not alone.world.claims.at_gateway("istio-system/main")
+
+
+BROKEN: Document = {"service": {"name": "missing", "port": 80}}
+
+
+def serving(alone: Alone, access: Document, **spec: Any) -> Alone:
+    """An APIRule whose last version serves, and whose present one is not valid."""
+    alone.put(apirule("a", access, **spec))
+    alone.run()
+    alone.put(apirule("a", access | BROKEN, **spec), generation=2)
+    assert "Service shop/missing not found" in alone.run()["shop/a"]
+    return alone
+
+
+def is_routed(alone: Alone) -> bool:
+    return "shop/a" in alone.world.virtual_services.known
+
+
+@pytest.mark.parametrize("access", [PUBLIC, JWT, EXT])
+def test_a_refused_edit_leaves_what_the_last_version_made(access):
+    alone = serving(Alone(), access)
+    alone.put(service("other", {"app": "three"}))
+    alone.put(service("s1", {"app": "one"}) | {"metadata": {"name": "s1", "namespace": "shop", "labels": {}}})
+    alone.run()
+    assert is_routed(alone)
+
+
+def test_a_route_goes_if_its_service_comes_to_mean_other_pods_while_nobody_can_follow():
+    alone = serving(Alone(), JWT)
+    alone.put(service("s1", {"app": "green"}))
+    alone.run()
+    assert not is_routed(alone)
+
+
+def test_a_route_goes_if_its_service_becomes_an_alias():
+    alone = serving(Alone(), JWT)
+    made = service("s1", {"app": "one"})
+    alone.put(made | {"spec": made["spec"] | {"type": "ExternalName"}})
+    alone.run()
+    assert not is_routed(alone)
+
+
+@pytest.mark.parametrize("access", [JWT, EXT])
+def test_a_route_goes_if_one_of_its_guards_does_while_nobody_can_put_it_back(access):
+    for guard in guards(serving(Alone(), access)):
+        alone = serving(Alone(), access)
+        alone.world.store(guard.kind).forget(guard.key)
+        alone.run()
+        assert not is_routed(alone), guard.key
+
+
+def guards(alone: Alone) -> list[Object]:
+    return [one for one in alone.world.actual("shop/a") if one.kind != "VirtualService"]
+
+
+def test_a_route_goes_if_its_gateway_moves_to_pods_that_ask_nobody():
+    alone = serving(Alone(), JWT, enforcement="Gateway")
+    moved = gateway()
+    alone.put(moved | {"spec": moved["spec"] | {"selector": {"istio": "edge"}}})
+    alone.run()
+    assert not is_routed(alone)
+
+
+def test_a_route_is_kept_while_its_gateway_stays_where_it_is():
+    alone = serving(Alone(), JWT, enforcement="Gateway")
+    moved = gateway()
+    alone.put(moved | {"spec": moved["spec"] | {"selector": {"istio": "ingressgateway", "zone": "a"}}})
+    alone.run()
+    assert is_routed(alone)
