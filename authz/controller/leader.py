@@ -10,7 +10,7 @@ import structlog
 
 from authz.controller.api import NotLeading, Refused, Unreachable
 from authz.controller.reconcile import Reconciler
-from authz.controller.status import Failed, Verdict, Waiting
+from authz.controller.status import Failed, Obstructed, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.workqueue import Queue
 
@@ -67,6 +67,8 @@ class Leader:
             case Refused():
                 self._telemetry.failed("refused")
                 _log.warning("the API server refuses", apirule=key, error=str(outcome))
+                self._queue.retry(key)
+            case Obstructed(unseen=True):
                 self._queue.retry(key)
             case NotLeading():
                 self._queue.add_later(key, ABSENT_MAX_S)

@@ -13,11 +13,12 @@ from authz.controller.events import Events
 from authz.controller.held import FINALIZER, Rule
 from authz.controller.kinds import APIRULES, EMITTED, Document
 from authz.controller.plan import Apply, Delete, Phase, Step, plan
+from authz.controller.sidecars import Sidecars
 from authz.controller.status import Done, Failed, Obstructed, Unreadable, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.world import World
 from authz.istio import translate
-from authz.istio.problem import Invalid
+from authz.istio.problem import Invalid, Problem
 from authz.istio.translate import Resource
 
 
@@ -32,6 +33,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._events = events
         self._clock = clock
+        self._sidecars = Sidecars(api, clock)
 
     async def reconcile(self, key: str) -> Verdict:
         """Raises Refused, Unreachable or NotLeading; what was done until then stays, and is right."""
@@ -83,7 +85,11 @@ class Reconciler:
     async def _take(self, rule: Rule, desired: Sequence[Resource], phases: Sequence[Phase]) -> Verdict:
         """The finalizer is there before the route is; what is left behind before that has our labels."""
         opening = next((number for number, phase in enumerate(phases) if _opens(phase)), len(phases))
-        await _together(self._hold(rule), self._phases(phases[:opening]))
+        bare: list[Problem] = []
+        looking = [self._look(rule, bare)] if phases[opening:] else []
+        await _together(self._hold(rule), self._phases(phases[:opening]), *looking)
+        if bare:
+            return Obstructed(tuple(bare), serves=bool(exposure.routes(rule.key, self._world)), unseen=True)
         if phases[opening:] and (blocker := self._blocker(rule, desired)):
             return Waiting(blocker)
         if phases[opening:] and not self._is_current(rule, desired):
@@ -91,6 +97,10 @@ class Reconciler:
         await self._phases(phases[opening:])
         self._world.settled(rule.key)
         return Done()
+
+    async def _look(self, rule: Rule, bare: list[Problem]) -> None:
+        if rule.apirule:
+            bare += await self._sidecars.problems(rule.apirule, self._world.configured)
 
     def _is_current(self, rule: Rule, desired: Sequence[Resource]) -> bool:
         """The writes took their time: a host may have become somebody else's."""

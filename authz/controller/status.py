@@ -36,10 +36,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Obstructed:
-    """It is right by itself, but can not be in this cluster as it is."""
+    """It is right by itself, but can not be in this cluster as it is. `unseen`: nobody tells if that ends."""
 
     problems: tuple[Problem, ...]
     serves: bool = False
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

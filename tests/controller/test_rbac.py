@@ -77,6 +77,7 @@ ALLOWED = {
         "gateway.kyma-project.io/apirules/status": "patch",
         "events.k8s.io/events": "create",
         "/services": "list watch",
+        "/pods": "list",
         "networking.istio.io/gateways": "list watch",
         "networking.istio.io/virtualservices": ISTIO,
         "security.istio.io/authorizationpolicies": ISTIO,

@@ -8,6 +8,7 @@ import pytest
 from authz.config import parse
 from authz.controller.held import FINALIZER
 from authz.controller.kinds import APIRULES, AUTHENTICATIONS, EVENTS, POLICIES, SERVICES, VIRTUAL_SERVICES
+from authz.controller.sidecars import PODS
 from tests.controller.clusters import (
     EXT,
     JWT,
@@ -337,3 +338,25 @@ async def test_a_restart_with_nothing_to_do_writes_nothing(access):
                 await cluster.api.delete(APIRULES, f"shop/{name}")
             for name in ("a", "b", "c"):
                 await cluster.gone(APIRULES, f"shop/{name}")
+
+
+async def test_a_route_waits_for_pods_with_sidecars(cluster):
+    def pod(*containers):
+        spec = {"containers": [{"name": name, "image": "example.com/app"} for name in containers]}
+        found = document("v1", "Pod", "one", "shop", spec=spec)
+        return found | {"metadata": found["metadata"] | {"labels": {"app": "bare"}}}
+
+    await cluster.apply(service("bare", {"app": "bare"}))
+    await cluster.api.create(PODS, pod("app"))
+    await cluster.apply(apirule("a", [JWT | {"service": {"name": "bare", "port": 80}}]))
+    found = await cluster.settled("shop/a")
+    assert "Pod shop/one does not have an injected istio sidecar" in found["status"]["description"]
+    assert await names(cluster, VIRTUAL_SERVICES) == []
+    await cluster.api.delete(PODS, "shop/one")
+    await cluster.gone(PODS, "shop/one")
+    await cluster.api.create(PODS, pod("app", "istio-proxy"))
+
+    async def served():
+        return await names(cluster, VIRTUAL_SERVICES) == ["a"]
+
+    await eventually(served)
