@@ -6,7 +6,7 @@ from typing import Any
 
 from authz.istio import apirule
 from authz.istio.problem import Invalid
-from authz.migrate import authorizers, order
+from authz.migrate import authorizers, deciding, order
 from authz.migrate.grouping import Group
 from authz.migrate.made import Made, Rule
 from authz.migrate.report import Ledger
@@ -47,6 +47,7 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
     rules = [rule for made in group.made for rule in Rule.of(made)]
     _tell_shut(rules, ledger)
     arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], ledger)
+    deciding.tell(group.made, arranged, ledger)
     if group.is_open or not arranged:
         return None
     document = _document(group, arranged, ours)

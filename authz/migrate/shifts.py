@@ -4,7 +4,7 @@ A template that is narrower leaves paths to the rules behind it, and one that is
 whether that opens anything shows only here. All rules are those of one method and host.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from authz.migrate import comparison, meaning
@@ -12,6 +12,8 @@ from authz.migrate.comparison import Of
 from authz.migrate.language import automaton, build
 from authz.migrate.language.automaton import Machine, Nfa
 from authz.migrate.old import Pattern
+
+Places = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +25,35 @@ class Shift:
     """
 
     path: str
-    then: tuple[int, ...]
+    then: Places
     now: int | None
 
 
-def shifts(old: Sequence[Pattern], new: Sequence[tuple[str, int]], *, first_wins: bool) -> tuple[Shift, ...]:
+def first(matching: Places) -> Places:
+    """Of a gateway's routes the first decides."""
+    return matching[:1]
+
+
+def every(matching: Places) -> Places:
+    """Of Oathkeeper's rules exactly one has to match."""
+    return matching
+
+
+def shifts(
+    old: Sequence[Pattern], new: Sequence[tuple[str, int]], deciding: Callable[[Places], Places]
+) -> tuple[Shift, ...]:
     """One for each way in which the two differ, by the shortest path that is not ambiguous.
 
-    `new` has the templates in their order, each with the place of the old rule that it stands for. The first
-    old rule wins in a gateway's routes; in Oathkeeper exactly one has to match. Raises Undecided.
+    `new` has the templates in their order, each with the place of the old rule that it stands for. `deciding`
+    tells of the old rules that match a path which ones decide. Raises Undecided.
     """
-    found: dict[tuple[tuple[int, ...], int | None], str] = {}
+    found: dict[tuple[Places, int | None], str] = {}
     for text, marks in automaton.texts(_machine(old, new), begin="/"):
         if Of.PLAIN in marks:
             then = tuple(sorted(mark for mark in marks if 0 <= mark < len(old)))
-            first = min((mark for mark in marks if mark >= len(old)), default=None)
-            now = None if first is None else new[first - len(old)][1]
-            found.setdefault((then[:1] if first_wins else then, now), text)
+            first_new = min((mark for mark in marks if mark >= len(old)), default=None)
+            now = None if first_new is None else new[first_new - len(old)][1]
+            found.setdefault((deciding(then), now), text)
     return tuple(
         Shift(path, then, now)
         for (then, now), path in found.items()

@@ -3,7 +3,7 @@
 import pytest
 
 from authz.migrate.old import Pattern
-from authz.migrate.shifts import Shift, shifts
+from authz.migrate.shifts import Shift, every, first, shifts
 
 
 def routes(*texts):
@@ -36,9 +36,9 @@ RULES = [
 
 @pytest.mark.parametrize(("old", "new", "expected"), ROUTES)
 def test_the_first_route_decided(old, new, expected):
-    assert list(shifts(old, new, first_wins=True)) == expected
+    assert list(shifts(old, new, first)) == expected
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), RULES)
 def test_of_oathkeepers_rules_one_alone_decided(old, new, expected):
-    assert list(shifts(old, new, first_wins=False)) == expected
+    assert list(shifts(old, new, every)) == expected
