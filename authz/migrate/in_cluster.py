@@ -4,10 +4,11 @@ A kind that the cluster does not have is nothing to report: who has only Oathkee
 """
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from authz.controller import kubeconfig
-from authz.controller.api import Api, Refused, Unreachable
+from authz.controller.api import Api, Call, Refused, Unreachable
 from authz.controller.kinds import Document, Kind
 from authz.istio.apirule import GROUP
 from authz.migrate import kinds
@@ -24,39 +25,41 @@ _CLIENTS = Kind("hydra.ory.sh/v1alpha1", "OAuth2Client", "oauth2clients")
 _CONFIG = Kind("v1", "ConfigMap", "configmaps", namespace="kyma-system")
 
 
-async def read() -> tuple[list[tuple[str, Any]], list[str]]:
-    """Each object with where it is from, and what could not be read."""
+async def read(config: Path | None = None) -> tuple[list[tuple[str, Any]], list[str]]:
+    """Each object with where it is from, and what could not be read. Without `config` that of KUBECONFIG."""
     try:
-        access = kubeconfig.find()
+        access = kubeconfig.find(config)
     except kubeconfig.Unusable as unusable:
         return [], [f"{CLUSTER}: {unusable}"]
     api, problems = Api(access), list[str]()
     try:
-        found = await _first(api, problems)
-        for kind in (_RULES, _CLIENTS):
-            found += await _all(api, kind, problems) or []
-        found += [one for one in await _all(api, _CONFIG, problems) or [] if list(kinds.of_config_map(one))]
+        found = [one for kind in await _there(api, problems) for one in await _all(api, kind, problems)]
     finally:
         await api.close()
-    return [(CLUSTER, one) for one in found], problems
+    return [
+        (CLUSTER, one) for one in found if one["kind"] != "ConfigMap" or list(kinds.of_config_map(one))
+    ], problems
 
 
-async def _first(api: Api, problems: list[str]) -> list[Document]:
-    for kind in _APIRULES:
-        found = await _all(api, kind, problems)
-        if found is not None:
-            return found
-    return []
+async def _there(api: Api, problems: list[str]) -> list[Kind]:
+    """Those that are served; of APIRules the first version, for all have the same objects."""
+    try:
+        answer = await api.send(Call("get", _CONFIG, "/apis"))
+    except (Refused, Unreachable) as error:
+        problems.append(f"{CLUSTER}: can not be read: {error}")
+        return []
+    served = {version["groupVersion"] for group in answer["groups"] for version in group["versions"]}
+    apirules = [kind for kind in _APIRULES if kind.api_version in served][:1]
+    return [*apirules, *(kind for kind in (_RULES, _CLIENTS) if kind.api_version in served), _CONFIG]
 
 
-async def _all(api: Api, kind: Kind, problems: list[str]) -> list[Document] | None:
-    """None where there is no such kind."""
+async def _all(api: Api, kind: Kind, problems: list[str]) -> list[Document]:
+    """Nothing where there is no such kind."""
     try:
         return [one async for one in _pages(api, kind)]
     except Refused as refused:
-        if refused.status == 404:
-            return None
-        problems.append(f"{CLUSTER}: {kind.plural} can not be read: {refused}")
+        if refused.status != 404:
+            problems.append(f"{CLUSTER}: {kind.plural} can not be read: {refused}")
     except Unreachable as error:
         problems.append(f"{CLUSTER}: {kind.plural} can not be read: {error}")
     return []
