@@ -36,6 +36,7 @@ def generated() -> Mapping[Path, str]:
     return {
         chart.CHART / "crds" / "apirules.yaml": definition,
         chart.CHART / "values.schema.json": chart.schema(),
+        **chart.copies(),
         ROOT / "config" / "authz.yaml": example.render(),
         ROOT / "config" / "crd" / "apirules.yaml": definition,
         ROOT / "config" / "dashboards" / "authz.json": dashboard.render(),
@@ -47,5 +48,5 @@ def generated() -> Mapping[Path, str]:
 
 if __name__ == "__main__":
     for path, text in generated().items():
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

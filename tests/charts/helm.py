@@ -64,6 +64,8 @@ _SCRAPED = {
     "enabled": True,
     "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboards": {"enabled": True},
 }
 
 COMBINATIONS: Mapping[str, Values] = {
