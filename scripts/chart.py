@@ -16,8 +16,6 @@ CHART = Path(__file__).parent.parent / "charts" / "authz"
 
 Schema = dict[str, Any]
 
-_CONFIG = CHART.parent.parent / "config"
-_CARRIED = ("alerts", "dashboards")
 _NOT_KEPT = {"title", "default", "examples", "format"}
 _STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
 _SOME: Schema = {"type": "integer", "minimum": 1}
@@ -58,12 +56,6 @@ def schema() -> str:
     }
     whole["properties"] |= {"config": _plain(config), "global": _ANYTHING}
     return json.dumps(whole, indent=1) + "\n"
-
-
-def copies() -> Mapping[Path, str]:
-    """What the chart carries of config/, for Helm reads no file outside of a chart."""
-    sources = (path for name in _CARRIED for path in sorted((_CONFIG / name).glob("*")))
-    return {CHART / "files" / path.relative_to(_CONFIG): path.read_text(encoding="utf-8") for path in sources}
 
 
 def _of(value: Any, path: str) -> Schema:

@@ -13,6 +13,8 @@ from scripts import chart, dashboard, migrating, reference
 
 ROOT = Path(__file__).parent.parent
 
+_ALERTS = ROOT / "config" / "alerts" / "authz.yaml"
+
 _REASONS = """# Why a request was allowed or refused
 
 Every answer of the authorizer bears one of these reasons: in the body (`reason`), in the log line, as a
@@ -32,14 +34,17 @@ def generated() -> Mapping[Path, str]:
     rows = "".join(
         f"| `{reason.name}` | {reason.status} | {reason.error} | {reason.text} |\n" for reason in Reason
     )
+    board = dashboard.render()
     definition = _CRD + writing.write([crd.build()])
     return {
         chart.CHART / "crds" / "apirules.yaml": definition,
         chart.CHART / "values.schema.json": chart.schema(),
-        **chart.copies(),
+        # Helm reads no file outside of a chart.
+        chart.CHART / "files" / "alerts" / "authz.yaml": _ALERTS.read_text(encoding="utf-8"),
+        chart.CHART / "files" / "dashboards" / "authz.json": board,
         ROOT / "config" / "authz.yaml": example.render(),
         ROOT / "config" / "crd" / "apirules.yaml": definition,
-        ROOT / "config" / "dashboards" / "authz.json": dashboard.render(),
+        ROOT / "config" / "dashboards" / "authz.json": board,
         ROOT / "docs" / "apirule.md": reference.render(),
         ROOT / "docs" / "migrate-convert.md": migrating.render(),
         ROOT / "docs" / "reasons.md": _REASONS + rows,

@@ -65,7 +65,7 @@ _SCRAPED = {
     "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
-    "dashboards": {"enabled": True},
+    "dashboard": {"enabled": True},
 }
 
 COMBINATIONS: Mapping[str, Values] = {

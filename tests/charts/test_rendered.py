@@ -179,21 +179,15 @@ def test_replicas_are_added_by_a_metric_that_there_is(all_rendered):
     assert f"\n{name} 1.0" in telemetry.page().decode()
 
 
-def test_alerts_and_dashboards_are_those_of_the_repository(all_rendered):
+def test_alerts_and_the_dashboard_are_those_of_the_repository(all_rendered):
+    """To the letter: both have braces that Helm could take for its own."""
     documents = all_rendered["everything"]
-    rules = [each["spec"] for each in documents if each["kind"] == "PrometheusRule"]
-    kept = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "config" / "alerts").glob("*.yaml"))]
-    assert rules == kept
-    boards = [
-        each["data"]
-        for each in documents
-        if each["kind"] == "ConfigMap" and "grafana_dashboard" in each["metadata"]["labels"]
-    ]
-    assert boards == [
-        {path.name: path.read_text()} for path in sorted((ROOT / "config" / "dashboards").glob("*.json"))
-    ]
-    assert rules
-    assert boards
+    rules = one(documents, "PrometheusRule", "authz-metrics")
+    assert rules["spec"] == yaml.safe_load((ROOT / "config" / "alerts" / "authz.yaml").read_text())
+    assert rules["metadata"]["labels"]["release"] == "prometheus"
+    board = one(documents, "ConfigMap", "authz-dashboard")
+    assert board["data"]["authz.json"] == (ROOT / "config" / "dashboards" / "authz.json").read_text()
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
