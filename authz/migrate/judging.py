@@ -26,7 +26,7 @@ def judge(one: Object, world: World, choices: Choices) -> Judged:
     """Without a configuration, APIRules are taken to be of Kyma."""
     ledger = Ledger(one.origin, choices.accepted)
     settings = world.settings or (KYMA if one.origin.kind == "APIRule" else NONE)
-    made = [_rule(old, settings, choices, ledger) for old in one.rules]
+    made = [_rule(old, world, settings, choices, ledger) for old in one.rules]
     ledger.index = None
     if not one.rules:
         ledger.ask(
@@ -37,9 +37,9 @@ def judge(one: Object, world: World, choices: Choices) -> Judged:
     return Judged(one, ledger, tuple(rule for rule in made if rule))
 
 
-def _rule(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> Made | None:
+def _rule(old: Old, world: World, settings: Settings, choices: Choices, ledger: Ledger) -> Made | None:
     ledger.index = old.index
-    templates = paths.templates(old, ledger)
+    templates = paths.templates(old, world, ledger)
     methods = fields.methods(old, templates, choices, ledger)
     access = _access(old, settings, choices, ledger)
     cases = [Case(one, "mutators", settings, choices, ledger, access, old.by_mesh) for one in old.mutators]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from authz.istio import precedence
-from authz.migrate import fields
+from authz.migrate import beside, fields
 from authz.migrate.made import Rule
 from authz.migrate.report import Ledger
 
@@ -68,6 +68,8 @@ def _place(rule: Rule, before: list[Rule], ledger: Ledger) -> int:
 
 
 def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:
+    if beside.are_apart(rule.made.old, other.made.old):
+        return
     at = field(rule)
     message = (
         f"Oathkeeper answered 500 here, for {field(other)} matches too. Now the more special path decides."

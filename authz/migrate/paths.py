@@ -1,14 +1,14 @@
 """An old rule's path as templates, with what is lost or gained told by a path that shows it."""
 
-from authz.migrate import patterns
-from authz.migrate.old import Old
+from authz.migrate import beside, patterns
+from authz.migrate.old import Old, World
 from authz.migrate.patterns import Converted, Undecided
 from authz.migrate.report import Ledger
 
 WIDER = "widened:paths"
 
 
-def templates(old: Old, ledger: Ledger) -> tuple[str, ...]:
+def templates(old: Old, world: World, ledger: Ledger) -> tuple[str, ...]:
     """Nothing where a person has to say more."""
     at = field(old)
     try:
@@ -20,6 +20,9 @@ def templates(old: Old, ledger: Ledger) -> tuple[str, ...]:
     if found.missing is None:
         ledger.kept(at, "The same paths.", old=old.path.text, new=found.templates)
         return found.templates
+    if beside.takes_the_rest(old, found, world):
+        ledger.kept(at, "The same paths: other rules take the rest.", old=old.path.text, new=found.wider)
+        return found.wider
     return _wider(old, found, ledger) if found.wider else _narrower(old, found, ledger)
 
 

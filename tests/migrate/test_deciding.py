@@ -75,3 +75,41 @@ def test_a_public_rule_that_answered_500_with_a_guarded_one_is_not_opened(rules,
 def test_rules_that_are_too_much_to_compare_are_asked_about():
     many = [(f"/k{letter}|/z.*{letter}.*", GUARD) for letter in ascii_lowercase]
     assert questions(*many, ("/.*", OPEN)) == [(None, "order")]
+
+
+def of_urls(*urls, method="GET"):
+    """The paths that access rules become, and how many wait; the one with the exception is guarded."""
+    said = "authorizer: {handler: allow}, mutators: [{handler: noop}], upstream: {url: 'http://shop.apps'}"
+    rules = [
+        f"{{id: r{at}, match: {{url: 'https://x.example.com{url}', methods: [{verb}]}}, "
+        f"authenticators: {ASK if '(?' in url else NOOP}, {said}}}"
+        for at, (url, verb) in enumerate(zip(urls, ["GET", method], strict=False))
+    ]
+    world = reading.read([("f.yaml", [yaml.safe_load(rule) for rule in rules])])
+    made = convert(world, Choices(gateway="a/b"))
+    return [rule["path"] for one in made.apirules for rule in one["spec"]["rules"]], len(made.open)
+
+
+@pytest.mark.parametrize(
+    ("urls", "paths"),
+    [
+        (["/<(?!admin(/|$)).*>", "/admin<(/.*)?>"], ["/admin", "/admin/{**}", "/*"]),
+        (["/admin<(/.*)?>", "/<(?!admin(/|$)).*>"], ["/admin", "/admin/{**}", "/*"]),
+        (["/a/<(?!b$).*>", "/a/b"], ["/a/b", "/a/{**}"]),
+    ],
+)
+def test_a_path_with_exceptions_follows_the_rules_that_they_are_for(urls, paths):
+    assert of_urls(*urls) == (paths, 0)
+
+
+@pytest.mark.parametrize("urls", [["/<(?!admin).*>", "/admin<(/.*)?>"], ["/<(?!admin(/|$)).*>"]])
+def test_exceptions_that_no_rule_is_for_stay(urls):
+    """`/` is all that is certain; `/admins` was nobody's."""
+    paths, _ = of_urls(*urls)
+    assert "/" in paths
+    assert "/*" not in paths
+
+
+def test_exceptions_that_a_rule_is_for_with_another_method_stay():
+    paths, _ = of_urls("/<(?!admin(/|$)).*>", "/admin<(/.*)?>", method="POST")
+    assert "/*" not in paths
