@@ -11,6 +11,10 @@ from authz.istio.apirule import GROUP, APIRule
 OWNER_NAME = f"apirule.{GROUP}/name"
 OWNER_NAMESPACE = f"apirule.{GROUP}/namespace"
 
+HASH_LENGTH = (
+    32  # hexadecimal digits: with 8, a namespace can be found whose APIRule takes another one's names
+)
+
 COMMON = {  # what Kyma marks its objects with
     "kyma-project.io/module": "api-gateway",
     "app.kubernetes.io/managed-by": "api-gateway",
@@ -32,4 +36,4 @@ def metadata(apirule: APIRule, role: str, namespace: str, service: str = "") -> 
 def _name(apirule: APIRule, role: str, service: str) -> str:
     """`<apirule>-<role>-<hash>`: rules of two namespaces may guard services in a third."""
     identity = f"{apirule.key} {service}"  # no part can hold a space
-    return f"{apirule.name}-{role}-{sha256(identity.encode()).hexdigest()[:8]}"
+    return f"{apirule.name}-{role}-{sha256(identity.encode()).hexdigest()[:HASH_LENGTH]}"
