@@ -4,7 +4,7 @@ Each write is seen by the mesh on its own. So after every one of them a request 
 have passed before all of them, or will after; and no route leads to a workload before its guards stand.
 The proof is a test that tries all of it (`tests/controller/test_plan.py`).
 
-- A guard is there before the route that needs it, and goes after it.
+- A guard is there before the route that needs it, and goes after it. Hosts that are given up are left first.
 - An ALLOW that changes does so between two writes of what it relies on: first a RequestAuthentication that
   knows the old issuers and the new, and a CUSTOM that asks about the old requests and the new; then those
   that only know the new.
@@ -76,6 +76,15 @@ class _Change:
         return [] if spec == self.old else [Apply(self.resource | {"spec": spec})]
 
 
+def admits_less(phases: Iterable[Phase]) -> bool:
+    """True if it is still to be written that less may pass than now: others have to wait for that."""
+    return any(
+        isinstance(step, Delete) or _role(step.resource["kind"], step.resource["spec"]) == "ALLOW"
+        for phase in phases
+        for step in phase
+    )
+
+
 def plan(desired: Sequence[Resource], actual: Iterable[Object]) -> tuple[Phase, ...]:
     """Phases: the steps of one may be taken in any order, and all before the next phase.
 
@@ -92,14 +101,18 @@ def plan(desired: Sequence[Resource], actual: Iterable[Object]) -> tuple[Phase, 
     if clashing:
         closing += [Apply(_closed(one)) for one in staying if _role(one.kind, one.spec) == "ALLOW"]
     routes = [one for one in wanted if one.role == "VirtualService" and not _stands(one, there)]
+    leaving = [step for one in routes for step in _leaving(one)] if any((closing, early, *writes)) else []
+    going = _deletions(staying)
+    unrouted = bool(leaving) and all(isinstance(step, Delete) for step in leaving) and not going[0]
     phases: tuple[Sequence[Step], ...] = (
-        [step for one in routes for step in _refusing(one)],
+        leaving,
         closing,
         [Delete(one.id) for one in early],
         *writes[:-1],
+        *(going if unrouted else ()),
         [Apply(one.resource | {"spec": _refusing_still(one)}, opens=True) for one in routes],
         writes[-1],
-        *_deletions(staying),
+        *(() if unrouted else going),
         [Apply(one.resource) for one in routes if _refusing_still(one) != one.new],
     )
     return tuple(tuple(phase) for phase in phases if phase)
@@ -132,12 +145,15 @@ def _guards(wanted: Sequence[_Change], there: Mapping[Id, Object], *, closed: bo
     ]
 
 
-def _refusing(route: _Change) -> list[Step]:
-    """What it begins to refuse, it refuses before anything else changes."""
-    old = route.old or {}
-    begun = [] if _refusals(old) else _refusals(route.new)
-    spec = old | {"http": [*begun, *old.get("http", ())]}
-    return [Apply(route.resource | {"spec": spec})] if begun and route.old else []
+def _leaving(route: _Change) -> list[Step]:
+    """Before anything else changes; two that exchange their hosts would wait for each other otherwise."""
+    if route.old is None:
+        return []
+    kept = [host for host in route.old.get("hosts") or () if host in route.new["hosts"]]
+    if not kept:
+        return [Delete(route.id)]
+    begun = [] if _refusals(route.old) else _refusals(route.new)
+    return route.steps(route.old | {"hosts": kept, "http": [*begun, *route.old.get("http", ())]})
 
 
 def _refusing_still(route: _Change) -> dict[str, Any]:

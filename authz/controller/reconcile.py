@@ -12,7 +12,7 @@ from authz.controller.api import Api, Refused
 from authz.controller.events import Events
 from authz.controller.held import FINALIZER, Rule
 from authz.controller.kinds import APIRULES, EMITTED, Document
-from authz.controller.plan import Apply, Delete, Phase, Step, plan
+from authz.controller.plan import Apply, Delete, Phase, Step, admits_less, plan
 from authz.controller.sidecars import Sidecars
 from authz.controller.status import Done, Failed, Obstructed, Unreadable, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
@@ -112,13 +112,15 @@ class Reconciler:
 
     def _blocker(self, rule: Rule, desired: Sequence[Resource]) -> str:
         """Why no route of it may begin now, or nothing: what others still admit to its hosts."""
+        serving = {key for host in self._world.claims.of(rule.key).hosts for key in self._world.serving(host)}
         for other in sorted(obstruction.rivals(rule.key, desired, self._world)):
             known = self._world.rules.known.get(other)
             try:
                 wanted = self.desired(known) if known and not known.deleting else ()
             except Invalid:
                 return f"The policies of APIRule {other} admit requests to these hosts, and it is not valid"
-            if plan(wanted, self._world.actual(other, wanted)):
+            phases = plan(wanted, self._world.actual(other, wanted))
+            if admits_less(phases) or (phases and other in serving):
                 return f"Waits for APIRule {other} to leave these hosts"
         return ""
 

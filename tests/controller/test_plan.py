@@ -276,6 +276,42 @@ def test_an_edit_is_written_in_the_order_that_is_safe(old, new, expected):
     assert written_order(old, new) == expected
 
 
+def at(hosts, access, name="s1"):
+    """What an APIRule for these hosts becomes."""
+    _, found = rule(access, name=name)
+    *guards, route = json.loads(json.dumps(found).replace(HOST, " ".join(hosts)))
+    return [*guards, route | {"spec": route["spec"] | {"hosts": hosts}}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ((["a"], PUBLIC), (["b"], PUBLIC), ["Delete route", "Apply allow", "Apply route b"]),
+        ((["a", "b"], PUBLIC), (["b", "c"], PUBLIC), ["Apply route b", "Apply allow", "Apply route b c"]),
+        ((["a"], PUBLIC), (["a", "b"], PUBLIC), ["Apply allow", "Apply route a b"]),
+        (
+            (["a"], PUBLIC, "s1"),
+            (["b"], PUBLIC, "s2"),
+            ["Delete route", "Apply allow", "Delete allow", "Apply route b"],
+        ),
+        (
+            (["a", "b"], PUBLIC, "s1"),
+            (["b"], PUBLIC, "s2"),
+            ["Apply route b", "Apply allow", "Apply route b", "Delete allow"],
+        ),
+    ],
+)
+def test_hosts_that_are_given_up_are_left_first(old, new, expected):
+    phases = plan(at(*new), objects({identity(one): one for one in at(*old)}))
+    assert [described(step) for phase in phases for step in phase] == expected
+
+
+def described(step):
+    hosts = step.resource["spec"].get("hosts", []) if isinstance(step, Apply) else []
+    what = step.id[1].split("-")[1] if "-" in step.id[1] else "route"
+    return " ".join([type(step).__name__, what, *hosts])
+
+
 def test_pods_that_a_service_moves_to_are_closed_until_all_guards_have_moved():
     _, had = rule(ext("ours"))
     moved = json.loads(json.dumps(had).replace('"one"', '"three"'))

@@ -224,6 +224,22 @@ async def test_a_host_stays_with_who_has_it_and_passes_on_when_he_goes(cluster):
     assert await names(cluster, VIRTUAL_SERVICES) == ["b"]
 
 
+@pytest.mark.parametrize(
+    "becomes", [PUBLIC, EXT | {"service": {"name": "s2", "port": 80}}], ids=["same", "other"]
+)
+async def test_two_that_exchange_their_hosts_both_get_them(cluster, becomes):
+    await cluster.apply(apirule("a", PUBLIC, host="blue.example.com"))
+    await cluster.apply(apirule("b", JWT, host="green.example.com"))
+    await cluster.ready("shop/a")
+    await cluster.ready("shop/b")
+    await cluster.apply(apirule("a", becomes, host="green.example.com"))
+    await cluster.apply(apirule("b", JWT, host="blue.example.com"))
+    await cluster.ready("shop/a")
+    await cluster.ready("shop/b")
+    routes = {one["metadata"]["name"]: one["spec"]["hosts"] for one in await cluster.all(VIRTUAL_SERVICES)}
+    assert routes == {"a": ["green.example.com"], "b": ["blue.example.com"]}
+
+
 async def test_an_elder_that_reaches_for_a_host_in_use_does_not_get_it(cluster):
     await cluster.apply(apirule("a", PUBLIC))
     await cluster.settled("shop/a")
