@@ -8,7 +8,8 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -24,9 +25,18 @@ from authz.controller.watch import Watch
 from authz.controller.workqueue import Queue
 from authz.controller.world import World
 from authz.core.policy import Authorizer
+from authz.istio import policy
 from authz.istio.cluster import Settings
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """In seconds: one that is never set, and the time of day since 1970. Those of replicas may differ."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
 
 
 class Controller:
@@ -37,22 +47,23 @@ class Controller:
         access: Access,
         settings: Settings,
         authorizers: Mapping[str, Authorizer],
-        identity_headers: frozenset[str],
         lease: str,
+        clocks: Clocks,
     ) -> None:
+        headers = policy.identity_headers(authorizers.values())
         self._reading = Api(access)
         self._electing = Api(access, connections=1)
         identity = f"{socket.gethostname()}_{os.getpid()}_{uuid4()}"
-        self.election = Election(self._electing, lease, identity, time.monotonic)
+        self.election = Election(self._electing, lease, identity, clocks.monotonic)
         self._writing = Api(access, may_write=self.election.leads)
         self._telling = Api(access, connections=1, may_write=self.election.leads)
-        self.queue = Queue(time.monotonic)
-        self.world = World(settings, authorizers, identity_headers, self.queue.add)
+        self.queue = Queue(clocks.monotonic)
+        self.world = World(settings, authorizers, headers, self.queue.add)
         self.watches = [Watch(self._reading, kind, store) for kind, store in self.world.stores.items()]
         self.telemetry = Telemetry()
         self.telemetry.show(self._gauges, self._writing.requests)
         self._events = Events(self._telling, lambda: self.queue.idle)
-        reconciler = Reconciler(self._writing, self.world, self.telemetry, self._events, time.time)
+        reconciler = Reconciler(self._writing, self.world, self.telemetry, self._events, clocks.wall)
         self._leader = Leader(self.queue, reconciler, self.telemetry)
 
     @property

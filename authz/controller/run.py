@@ -10,24 +10,24 @@ import uvloop
 from authz import config
 from authz.config import Config
 from authz.controller import kubeconfig
-from authz.controller.controller import Controller
-from authz.istio import policy
+from authz.controller.controller import Clocks, Controller
 from authz.server import admin
 from authz.server.authorizers import authorizers_of
 from authz.server.ruleset import mesh_of
 from authz.server.telemetry import configure_logging
 
 LEASE = "authz-controller"
+CLOCKS = Clocks()  # the machine's
 
 _log = structlog.get_logger()
 
 
-def control(path: Path) -> int:
+def control(path: Path, clocks: Clocks = CLOCKS) -> int:
     """Run until SIGTERM or SIGINT. 1 if the configuration is bad, a port is taken or there is no cluster."""
     configure_logging()
     try:
         settings = config.read(path)
-        uvloop.run(_run(settings, kubeconfig.find(settings.kubernetes.kubeconfig)))
+        uvloop.run(_run(settings, kubeconfig.find(settings.kubernetes.kubeconfig), clocks))
     except config.Invalid as invalid:
         for problem in invalid.problems:
             _log.error("can not start", problem=f"{path}: {problem}")
@@ -38,11 +38,11 @@ def control(path: Path) -> int:
     return 0
 
 
-async def _run(settings: Config, access: kubeconfig.Access) -> None:
+async def _run(settings: Config, access: kubeconfig.Access, clocks: Clocks) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    controller = made(settings, access)
+    controller = made(settings, access, clocks)
 
     async def is_ready() -> bool:
         return controller.synced
@@ -58,13 +58,7 @@ async def _run(settings: Config, access: kubeconfig.Access) -> None:
         await server.stop()
 
 
-def made(settings: Config, access: kubeconfig.Access) -> Controller:
+def made(settings: Config, access: kubeconfig.Access, clocks: Clocks = CLOCKS) -> Controller:
     """As configured. Needs a running event loop."""
-    authorizers = authorizers_of(settings)
-    return Controller(
-        access,
-        mesh_of(settings),
-        authorizers,
-        policy.identity_headers(authorizers.values()),
-        f"{settings.controller.lease_namespace}/{LEASE}",
-    )
+    lease = f"{settings.controller.lease_namespace}/{LEASE}"
+    return Controller(access, mesh_of(settings), authorizers_of(settings), lease, clocks)

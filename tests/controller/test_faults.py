@@ -1,9 +1,11 @@
 """What fails around a controller: never is anything open, and afterwards everything is as it shall be."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import time
 from functools import partial
 
 import aiohttp
@@ -12,6 +14,7 @@ import yaml
 
 from authz.config import parse
 from authz.controller.kinds import APIRULES, AUTHENTICATIONS, LEASES, POLICIES, VIRTUAL_SERVICES
+from authz.istio.names import OWNER_NAME
 from tests.controller.clusters import (
     EXT,
     JWT,
@@ -137,17 +140,36 @@ async def test_a_killed_leader_is_replaced_and_nothing_is_open_meanwhile(server,
 
 async def begun(server, folder, number):
     """`authz controller` as it is run, whose identity holds its pid."""
-    file = folder / f"authz-{number}.yaml"
-    settings = {
-        "kubernetes": {"kubeconfig": str(server.kubeconfig)},
-        "controller": {"admin": f"unix:{folder}/admin-{number}.sock"},
-        "authorizers": yaml.safe_load(AUTHORIZERS),
-    }
-    file.write_text(yaml.safe_dump(settings))
-    with (folder / f"log-{number}").open("wb") as log:
+    folder = folder / str(number)
+    folder.mkdir()
+    file = written(folder, server.kubeconfig)
+    with (folder / "log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "authz", "controller", "--config", str(file), stdout=log, stderr=log
         )
+
+
+def written(folder, kubeconfig):
+    """The configuration."""
+    settings = {
+        "kubernetes": {"kubeconfig": str(kubeconfig)},
+        "controller": {"admin": f"unix:{folder}/admin.sock"},
+        "authorizers": yaml.safe_load(AUTHORIZERS),
+    }
+    (folder / "authz.yaml").write_text(yaml.safe_dump(settings))
+    return folder / "authz.yaml"
+
+
+def kubeconfig(folder, access):
+    """For who goes by another way."""
+    config = {
+        "clusters": [{"name": "it", "cluster": {"server": access.server}}],
+        "users": [{"name": "it", "user": {"token": access.token}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "current-context": "it",
+    }
+    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+    return folder / "kubeconfig"
 
 
 AUTHORIZERS = """
@@ -171,6 +193,73 @@ async def is_ready(cluster, key):
     return (
         status.get("state") == "Ready" and status.get("observedGeneration") == found["metadata"]["generation"]
     )
+
+
+class Replica:
+    """`authz controller` behind a line of its own, which says when it writes. Its clocks are wrong."""
+
+    def __init__(self, cluster, folder, ahead_s):
+        self._proxy, self._folder, self._ahead_s = Proxy(cluster.access), folder, ahead_s
+        self._proxy.fault = self._look
+        self.writes_s = []
+
+    async def _look(self, request):
+        if request.method != "GET" and "/leases/" not in request.path:
+            self.writes_s.append(time.monotonic())
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        self._folder.mkdir()
+        async with self._proxy.serving() as access:
+            file = written(self._folder, kubeconfig(self._folder, access))
+            with (self._folder / "log").open("wb") as log:
+                command = (sys.executable, "-m", "tests.controller.skewed", str(file), str(self._ahead_s))
+                self.process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+            try:
+                yield self
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    self.process.send_signal(signal.SIGCONT)
+                    self.process.terminate()
+                await self.process.wait()
+
+    async def leads(self, cluster):
+        async def look():
+            leader = await leading(cluster)
+            return leader and pid_of(leader) == self.process.pid
+
+        await eventually(look, 60)
+
+
+async def test_replicas_whose_clocks_differ_never_write_both(cluster, tmp_path):
+    """The first, an hour and more ahead, is stopped as by a hypervisor; when it goes on it must notice."""
+    await cluster.delete(LEASES, "authz-system/authz-controller")
+    lives = drawn(6, edits=1)
+    parts = [dict(list(lives.items())[start : start + 2]) for start in (0, 2, 4)]
+    fast, right = (
+        Replica(cluster, tmp_path / name, ahead_s) for name, ahead_s in (("fast", 4_000), ("right", 0))
+    )
+    history, marks = History(cluster), dict[str, list[int]]()
+    async with history.recorded(), fast.running():
+        await fast.leads(cluster)
+        async with right.running():
+            marks |= await go_through(cluster, parts[0])
+            fast.process.send_signal(signal.SIGSTOP)
+            marks |= await go_through(cluster, parts[1])
+            await right.leads(cluster)
+            fast.process.send_signal(signal.SIGCONT)
+            marks |= await go_through(cluster, parts[2])
+        await cluster.apply(apirule("last", PUBLIC))
+        await fast.leads(cluster)
+        await cluster.ready("shop/last")
+        await cluster.delete(APIRULES, "shop/last")
+    handed_s, back_s = right.writes_s[0], right.writes_s[-1]
+    assert not [at_s for at_s in fast.writes_s if handed_s <= at_s <= back_s]
+    assert fast.writes_s[0] < handed_s < back_s < fast.writes_s[-1]
+    history.events = [
+        event for event in history.events if event[2]["metadata"]["labels"][OWNER_NAME] in lives
+    ]
+    assert list(violations(history, lives, marks)) == []
 
 
 async def test_a_controller_outlives_its_api_server(server, cluster):
