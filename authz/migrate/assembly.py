@@ -65,7 +65,27 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
         )
         at = "new: spec.ambiguousPaths"
         ledger.narrowed(at, "ambiguous-paths", message, witness=f"{arranged[0].methods[0]} /a//b")
+    _tell_new(document["spec"]["rules"], arranged, group)
     return Built(document, tuple(arranged))
+
+
+def _tell_new(written: list[Document], rules: list[Rule], group: Group) -> None:
+    """What each rule is now, beside what it was."""
+    ledgers = {ledger.origin: ledger for ledger in group.ledgers}
+    for index, (new, rule) in enumerate(zip(written, rules, strict=True)):
+        old = rule.made.old
+        ledger = ledgers[old.origin]
+        ledger.index = old.index
+        by = (
+            ", ".join(new["extAuth"]["authorizers"])
+            if "extAuth" in new
+            else "jwt"
+            if "jwt" in new
+            else "noAuth"
+        )
+        said = f"{', '.join(new['methods'])} {new['path']}: {by}"
+        ledger.kept(f"new: spec.rules[{index}]", "The new rule.", old=", ".join(old.handlers), new=said)
+        ledger.index = None
 
 
 def _needs_authorizer(rules: list[Made]) -> bool:

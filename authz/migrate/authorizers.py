@@ -38,6 +38,8 @@ def configuration(entries: Iterable[Entry], rules: Iterable[Made], ledger: Ledge
     made: dict[str, Any] = {"policy": {"kubernetes": {}}}
     if hosts := sorted({host for one in found.values() for host in _plain_hosts(one)}):
         made["sources"] = {"plainHttpHosts": hosts}
+        message = "They are asked without TLS, as Oathkeeper did; no others may be."
+        ledger.kept("new: sources.plainHttpHosts", message, new=hosts)
     if found:
         made["authorizers"] = [found[name] for name in sorted(found)]
     tokens = [one for one in rules if one.added.token is not None]

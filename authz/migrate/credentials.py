@@ -28,6 +28,8 @@ def jwt(case: Case) -> list[Access]:
     common = terms.asked(case, strategy) | algorithms | where
     accept = [{"jwt": {"issuer": issuer, "jwksUri": url} | common} for issuer, url in found]
     if not audiences:
+        message = "None was asked for: what the issuer signs for anybody passes, as before."
+        case.ledger.kept(case.at("target_audience"), message, new="any audience")
         accept = [{"jwt": {**one["jwt"], "anyAudience": True}} for one in accept]
     if where or algorithms or strategy != "exact" or any("*" in one for one in (*scopes, *audiences)):
         return [Way(tuple(accept))]

@@ -92,7 +92,8 @@ def service(upstream: Upstream, ledger: Ledger, default: str) -> dict[str, Any] 
         name = "stripPath" if at.startswith("spec") else "strip_path"
         ledger.ask(f"{at}.{name}", question, answer, upstream.strip_path)
     if not upstream.service or upstream.port is None:
-        question = f"Which Service are the requests for? An APIRule leads to one, not to {upstream.url!r}."
+        there = f", not to {upstream.url}" if upstream.url else ", and none is named"
+        question = f"Which Service are the requests for? An APIRule leads to one{there}."
         answer = "edit it: make a Service (of type ExternalName for what is outside) and name it"
         ledger.ask(at, question, answer, old=upstream.url)
         return None
