@@ -77,7 +77,7 @@ class Laptop:
         await self._serve_workloads(places)
         self.plan, self._places = new, places
         self._tell_authorizer()
-        self._envoys.publish(compiled)
+        await self._envoys.publish(compiled)
 
     async def rotate_keys(self) -> None:
         """A new key at the provider, which the mesh learns of as it would from istiod."""
@@ -86,7 +86,7 @@ class Laptop:
 
     async def refresh_keys(self) -> None:
         """Give the mesh the keys that are published now."""
-        self._envoys.publish(await self._compile(self.plan, self._places))
+        await self._envoys.publish(await self._compile(self.plan, self._places))
 
     async def stop_idp(self) -> None:
         """The identity provider no longer answers."""

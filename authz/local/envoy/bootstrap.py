@@ -3,7 +3,9 @@
 Everything static, or with a directory that Envoy watches: a file renamed into it is picked up.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from authz.local.envoy import clusters
 from authz.local.envoy.mesh import Address
 
 # Clusters first: Envoy refuses a listener that asks an authorizer it has not heard of.
-CLUSTERS, LISTENERS = "clusters.pb", "listeners.pb"
+CLUSTERS, LISTENERS = "cds.pb", "lds.pb"
 
 # Istio's own limit; Envoy's default of 100 would refuse an ordinary path expression.
 RUNTIME = {"re2.max_program_size.error_level": 32768}
@@ -68,11 +70,21 @@ def bootstrap(proxy: Proxy, admin_port: int, node: str, xds_dir: Path | None = N
     return as_json(start)
 
 
-def publish(proxy: Proxy, xds_dir: Path) -> None:
-    """Write the files of a watched directory."""
-    for name, resources in ((CLUSTERS, proxy.clusters), (LISTENERS, proxy.listeners)):
-        response = DiscoveryResponse(resources=[Packed.pack(resource) for resource in resources])
+def publish(proxy: Proxy, xds_dir: Path) -> dict[str, str]:
+    """Write the files of a watched directory. By discovery service, the version that its Envoy then shows."""
+    made = {
+        CLUSTERS: _response(proxy.clusters),
+        LISTENERS: _response(proxy.listeners),
+    }
+    for name, response in made.items():
         atomic.write(xds_dir / name, bytes(response))  # JSON takes many times as long
+    return {name.removesuffix(".pb"): response.version_info for name, response in made.items()}
+
+
+def _response(resources: Iterable[Message]) -> DiscoveryResponse:
+    packed = [Packed.pack(resource) for resource in resources]
+    digest = sha256(b"".join(map(bytes, packed))).hexdigest()
+    return DiscoveryResponse(resources=packed, version_info=digest)
 
 
 def as_json(message: Message) -> dict[str, Any]:
