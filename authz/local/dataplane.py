@@ -91,7 +91,8 @@ class DataPlane:
         for watch in watches:
             await watch.synced.wait()
         try:
-            await self._envoys.start(await self._read())
+            self._registry = self._read()
+            await self._envoys.start(await self._compiled(self._registry))
         except Unsupported as error:
             raise CannotRun([str(error)]) from error
         self._keep_on((self._follow(), self._follow_keys()))
@@ -113,25 +114,35 @@ class DataPlane:
             await asyncio.sleep(GATHER_S)
             self._news.clear()
             try:
-                self._envoys.publish(await self._read())
+                await self._tell(self._read())
             except (Unsupported, CannotRun) as error:
                 self._heard("mesh", f"nothing is changed: {error}")
 
-    async def _read(self) -> Compiled:
-        """What is there now, with a workload behind each Service. Raises Unsupported."""
+    def _read(self) -> Registry:
+        """What is there now. Raises Unsupported."""
         documents = [document for store in self._stores.values() for document in store.known.values()]
-        found = istiod.read(documents, self._site)
+        return istiod.read(documents, self._site)
+
+    async def _tell(self, found: Registry) -> None:
+        """No route is there before its guards, and none after them. Raises Unsupported or CannotRun."""
+        compiled = await self._compiled(found)
+        if left := self._registry.before(found):
+            await self._envoys.tell("gateway", (await self._compiled(left)).gateway)
+        await self._envoys.publish(compiled)
         if found.jwks_uris != self._registry.jwks_uris:
             self._issuers.set()
         self._registry = found
-        self._places = site.numbered(sorted(found.backends), self._places)
-        for backend in found.backends.keys() - self._site.addresses.keys():
+
+    async def _compiled(self, registry: Registry) -> Compiled:
+        """For the two Envoys, with a workload behind each Service. Raises Unsupported."""
+        self._places = site.numbered(sorted(registry.backends), self._places)
+        for backend in registry.backends.keys() - self._site.addresses.keys():
             await self._programs.echo(backend[0], self._site.ports.echo + self._places[backend])
         workloads = (
             self._site.workload(backend, labels, self._places[backend])
-            for backend, labels in found.backends.items()
+            for backend, labels in registry.backends.items()
         )
-        return envoy.compile(found.resources, self._site.mesh(workloads, found.providers, self._keys))
+        return envoy.compile(registry.resources, self._site.mesh(workloads, registry.providers, self._keys))
 
     async def _follow_keys(self) -> None:
         while True:

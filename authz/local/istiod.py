@@ -4,7 +4,8 @@ Pure: documents in, values out. What can not be read is left out, as istiod leav
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from authz.istio import cluster, hosts, objects, strangers
 from authz.istio.hosts import Gateway
@@ -31,6 +32,12 @@ class Registry:
         rules = (rule for each in self.resources for rule in each["spec"].get("jwtRules") or ())
         return frozenset(rule["jwksUri"] for rule in rules if "jwksUri" in rule)
 
+    def before(self, wanted: Self) -> Self | None:
+        """All of it but the routes that `wanted` lacks: they go before their guards. None if it has all."""
+        routes = {_id(each) for each in wanted.resources}
+        staying = tuple(each for each in self.resources if each["kind"] in POLICIES or _id(each) in routes)
+        return None if staying == self.resources else replace(self, resources=staying)
+
 
 def read(documents: Sequence[Document], site: Site) -> Registry:
     """Raises Unsupported for a provider that can not be read."""
@@ -42,6 +49,11 @@ def read(documents: Sequence[Document], site: Site) -> Registry:
         backends=dict(_backends(documents)),
         providers={each.name: provider for each in _providers(documents) if (provider := _grpc(each, site))},
     )
+
+
+def _id(resource: Document) -> tuple[str, str, str]:
+    metadata = resource["metadata"]
+    return resource["kind"], metadata["namespace"], metadata["name"]
 
 
 def _backends(documents: Iterable[Document]) -> Iterator[tuple[Backend, Mapping[str, str]]]:

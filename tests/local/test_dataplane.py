@@ -194,3 +194,32 @@ async def test_a_service_that_is_not_there_is_503_and_a_new_one_is_found(followe
     await follower.becomes(503, "")
     follower.apply(service("three"))
     await follower.becomes(200, "three")
+
+
+async def test_a_route_is_never_there_without_its_guard(follower):
+    guard, route = policy("nobody"), virtual_service("guarded", to("one"))
+    seen = set()
+
+    async def watch():
+        while True:
+            seen.add((await follower.ask())[0])
+
+    watching = [asyncio.create_task(watch()) for _ in range(3)]
+    for _ in range(5):
+        for document in (guard, route):
+            await asyncio.to_thread(follower.server.apply, document)
+        await follower.becomes(403, "")
+        for document in (route, guard):
+            await asyncio.to_thread(follower.server.delete, document)
+        await follower.becomes(404, "")
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    assert seen == {403, 404}
+
+
+async def test_what_envoy_itself_refuses_is_said(follower):
+    follower.apply(virtual_service("odd", to("one", match=[{"uri": {"regex": "("}}])))
+    await follower.hears("mesh", "the gateway does not take what it is told")
+    follower.apply(virtual_service("odd", to("one")))
+    await follower.becomes(200, "one")
