@@ -68,7 +68,7 @@ def _round(generators: Generators, port: int, known: Requests, loads: dict[str, 
 
 def _start(generators: Generators, port: int, requests: Requests) -> "subprocess.Popen[bytes]":
     options = "--insecure --cpus 1 --format json --disable-template-functions --disable-template-data"
-    options += f" --call {service.NAME}/Check --async --rps {FLOOD}"
+    options += f" --call {service.NAME}/Check --async --timeout 0 --rps {FLOOD}"
     options += f" --total {FLOOD * (SECONDS + 1)}"
     files = ["--protoset", str(generators.descriptors), "--data-file", str(requests.messages)]
     with on(LOAD_CORE):
