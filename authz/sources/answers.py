@@ -74,7 +74,10 @@ class Answers(Generic[T]):
             raise Unavailable("no answer in time")
         if task.cancelled():
             raise Unavailable(_CLOSED)
-        return task.result()
+        try:
+            return task.result()
+        finally:
+            del task  # or this frame holds the task, whose exception holds this frame: garbage in a flood
 
     def cancel(self) -> None:
         """Ask no more. Those who wait get Unavailable."""

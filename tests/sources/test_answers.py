@@ -1,6 +1,7 @@
 """Answers that are shared and kept: who asks, for how long they serve, and what drives out what."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -61,6 +62,25 @@ async def test_who_is_not_admitted_begins_no_call_but_may_share_one(clock):
     asking.gate.set()
     assert [*await asyncio.gather(first, second)] == ["yes", "yes"]
     assert asking.calls == 1
+
+
+async def test_a_call_that_fails_leaves_no_garbage_for_the_collector(answers):
+    """In a flood it would be collected all at once, and everybody would wait for that."""
+
+    async def failing():
+        raise Unavailable("down")
+
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(100):
+            with pytest.raises(Unavailable):
+                await answers.get(str(number).encode(), failing)
+        await settle()
+        left = [found for found in gc.get_objects() if isinstance(found, Unavailable)]
+        assert len(left) <= 1
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("is_good", [True, False])
