@@ -42,8 +42,12 @@ def nobody(subject: str) -> Caller:
 
 
 def headers(claims: Claims, names: Mapping[str, str]) -> dict[str, str]:
-    """Header name to value, for each claim that is there. Raises Refused(IDENTITY_UNUSABLE)."""
-    return {header: _value(claims.all[claim]) for header, claim in names.items() if claim in claims.all}
+    """Header name to value, for each claim that says something. Raises Refused(IDENTITY_UNUSABLE).
+
+    An empty one is none: a workload would take it for somebody without a name.
+    """
+    told = {header: _value(claims.all[claim]) for header, claim in names.items() if claim in claims.all}
+    return told if all(told.values()) else {header: value for header, value in told.items() if value}
 
 
 def _value(claim: Any) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from authz.core.path import Kind, Path
 from authz.core.policy import Authorizer, Rule, Session
 
-METHODS = ("GET", "POST")  # OAuth 2.0 Form Post Response Mode: a callback may be a POST
+METHODS = ("GET", "HEAD", "POST")  # OAuth 2.0 Form Post Response Mode: a callback may be a POST
 # Not `auth`: only the authorizer asks that.
 _PAGES = ("callback", "sign_in", "sign_out", "start", "userinfo")
 _PORTS = {"http": 80, "https": 443}

@@ -38,6 +38,10 @@ _NO_LOGIN = (
     "oauth2Proxy must name a Service, like http://oauth2-proxy.auth:4180"
 )
 _TWO_LOGINS = "people sign in at {} under {} already, give {} another prefix"
+_NO_BEARER = (
+    "people who sign in show no token, and these ask for one: say in the session's allowedGroups or "
+    "allowedEmails who may pass, or take an authorizer without a session"
+)
 _ASKED_TWICE = (
     "Host {} is below {} of APIRule {}, so that the gateway asks about it before the workload does: "
     "sessions and corsPolicy take enforcement Gateway here too"
@@ -200,6 +204,8 @@ def _logins(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
             yield Problem(path, _NO_LOGIN.format(login.address))
         if login.address != first:
             yield Problem(path, _TWO_LOGINS.format(first, login.prefix, login.address))
+        if apirule.spec.rules[index].tokens:
+            yield Problem(f"spec.rules[{index}].extAuth.restrictions", _NO_BEARER)
 
 
 def _asked_twice(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:

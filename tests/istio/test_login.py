@@ -77,6 +77,7 @@ def asked(made, method, path):
     ("method", "path", "leads_to"),
     [
         ("GET", "/oauth2/start", "oauth2-proxy"),
+        ("HEAD", "/oauth2/start", "oauth2-proxy"),
         ("GET", "/oauth2/callback", "oauth2-proxy"),
         ("POST", "/oauth2/callback", "oauth2-proxy"),
         ("GET", "/oauth2/sign_out", "oauth2-proxy"),
@@ -124,6 +125,20 @@ def test_who_serves_public_pages_beside_a_login_is_told_of_no_session_either():
     built = policy.build([apirule.parse(document)], {"people": PEOPLE}, AROUND)
     found = route.match(built, Request("GET", "shop.example.com", "/public"))
     assert (found.checks, found.cookies) == ((), ("_oauth2_proxy",))
+
+
+@pytest.mark.parametrize(("authorizer", "obstructed"), [("people", True), ("tokens", False)])
+def test_who_signs_in_has_no_token_that_restrictions_could_ask_for(authorizer, obstructed):
+    document = yaml.safe_load(APIRULE)
+    restrictions = {
+        "authentications": [{"issuer": "https://idp", "jwksUri": "https://idp/keys"}],
+        "authorizations": [{"requiredScopes": ["read"]}],
+    }
+    document["spec"]["rules"][0]["extAuth"] = {"authorizers": [authorizer], "restrictions": restrictions}
+    found = [str(problem) for problem in obstacles.problems(apirule.parse(document), AROUND)]
+    said = "spec.rules[0].extAuth.restrictions: people who sign in show no token, and these ask for one"
+    assert any(each.startswith(said) for each in found) is obstructed
+    assert len(found) == obstructed
 
 
 @pytest.mark.parametrize("enforcement", ["Gateway", "Workload"])
