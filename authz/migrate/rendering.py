@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from itertools import groupby
 from typing import Any
 
+from authz.migrate.changes import CHANGES
 from authz.migrate.convert import Conversion
 from authz.migrate.report import Finding, Verdict
 
@@ -31,6 +32,7 @@ def markdown(conversion: Conversion, problems: Iterable[str] = ()) -> str:
         *_unread(list(problems)),
         *_decisions(conversion.findings),
         *_differences(conversion.findings),
+        *_of_all_rules(),
         *_mounts(conversion),
         *_objects(conversion),
     ]
@@ -140,13 +142,20 @@ def _differences(findings: Iterable[Finding]) -> Iterator[str]:
             kinds.setdefault((finding.verdict.value, finding.code), []).append(finding)
     yield from ("## What changes for callers", "")
     if not kinds:
-        yield from ("Nothing but what the guide says of all rules (401 and 403, for example).", "")
+        yield from ("No rule differs by itself.", "")
         return
     yield from ("| | what | message | for example | rules |", "| --- | --- | --- | --- | ---: |")
     for (verdict, code), about in sorted(kinds.items()):
         first = about[0]
         example = f"`{first.witness}`" if first.witness else f"{first.object}, {first.field}"
         yield f"| {verdict} | {code} | {_cell(first.message)} | {_cell(example)} | {len(about):,} |"
+    yield ""
+
+
+def _of_all_rules() -> Iterator[str]:
+    """What `verify` knows by name, whatever the rule."""
+    yield from ("Besides, of whatever rule:", "")
+    yield from (f"- {change.name}: {_plain(change.text)}" for change in CHANGES)
     yield ""
 
 
