@@ -110,7 +110,8 @@ def access_rule(file: str, body: Mapping[str, Any], strategy: Strategy) -> Objec
 def _old(origin: Origin, rule: Mapping[str, Any], strategy: Strategy, at: str) -> Old:
     match = mapping(rule.get("match"))
     schemes, host, path = urls.split(_url(match))
-    authorizer = _handlers([rule.get("authorizer") or {"handler": "allow"}], f"{at}authorizer")[0]
+    # Where none is written Oathkeeper refuses, and its controller writes `deny`.
+    authorizer = _handlers([rule.get("authorizer") or {"handler": "deny"}], f"{at}authorizer")[0]
     return Old(
         origin=origin,
         index=0,

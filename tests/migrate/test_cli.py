@@ -76,6 +76,7 @@ def test_standard_input_is_read():
             "id": "a",
             "match": {"url": "https://a.example.com/<.*>", "methods": ["GET"]},
             "authenticators": [{"handler": "noop"}],
+            "authorizer": {"handler": "allow"},
             "upstream": {"url": "http://a.web:80"},
         }
     ]
