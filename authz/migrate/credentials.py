@@ -90,6 +90,7 @@ def introspection(case: Case) -> list[Access]:
             case.at("prefix"),
             "The issuer is asked about other tokens too, and refuses them.",
             case.text("prefix"),
+            code="prefix",
         )
     return [Way(({"introspection": made},), secrets=(secret,))]
 

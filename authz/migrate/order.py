@@ -5,6 +5,7 @@ Kyma's routes had an order too; Oathkeeper has none, and answers 500 where two o
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import combinations
 
 from authz.istio import precedence
 from authz.migrate import beside, fields
@@ -19,7 +20,10 @@ def arranged(rules: Iterable[Rule], ledger: Ledger) -> list[Rule]:
         ledger.index = rule.made.old.index
         left = _reached(rule, ordered, ledger)
         if left.methods:
-            ordered.insert(_place(left, ordered, ledger), left)
+            ordered.insert(_place(left, ordered), left)
+    for first, later in combinations(ordered, 2):
+        ledger.index = first.made.old.index
+        _tell_meeting(first, later, ledger)
     ledger.index = None
     return ordered
 
@@ -58,13 +62,32 @@ def _tell(rule: Rule, other: Rule, shared: list[str], ledger: Ledger) -> None:
         ledger.ask(at, question, "take the path out of one of the two", old=rule.template, code="overlap")
 
 
-def _place(rule: Rule, before: list[Rule], ledger: Ledger) -> int:
+def _place(rule: Rule, before: list[Rule]) -> int:
     """Before the first that would take all of its requests; that is one of Oathkeeper's, too."""
     for index, other in enumerate(before):
         if set(other.methods) & set(rule.methods) and precedence.covers(other.path, rule.path):
-            _tell_overlap(rule, other, ledger)
             return index
     return len(before)
+
+
+def _tell_meeting(first: Rule, later: Rule, ledger: Ledger) -> None:
+    """What became of requests that both are for."""
+    if first.made is later.made or not precedence.overlaps(first.path, later.path):
+        return
+    if _both_by_oathkeeper(first, later):
+        if set(first.methods) & set(later.methods):
+            _tell_overlap(first, later, ledger)
+    elif first.made.old.by_oathkeeper and later.made.old.origin.kind == "APIRule" and later.made.is_public:
+        _tell_passed_on(first, later, ledger)
+
+
+def _tell_passed_on(first: Rule, later: Rule, ledger: Ledger) -> None:
+    """Kyma's routes to Oathkeeper took a path with all of its methods."""
+    if passed := [method for method in later.methods if method not in first.methods]:
+        message = (
+            f"Oathkeeper answered 404 to {', '.join(passed)}; now {field(later)}, which is public, has them."
+        )
+        ledger.kept(field(first), message, old=first.methods, new=passed, code="methods-passed-on")
 
 
 def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:
@@ -72,7 +95,7 @@ def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:
         return
     at = field(rule)
     message = (
-        f"Oathkeeper answered 500 here, for {field(other)} matches too. Now the more special path decides."
+        f"Oathkeeper answered 500 where {field(other)} matches too. Now this rule decides, as the first."
     )
     shared = next(method for method in rule.methods if method in other.methods)
     witness = f"{shared} {fields.literal(rule.template)}"
