@@ -1,96 +1,20 @@
-"""Two answers to one request, how they differ, and what may be the cause: the tests behind `changes`.
+"""What may be the cause of a difference: the tests behind `changes`.
 
 Each reads the request, both answers and, where the report must have said so, its rows for that very rule.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable
 
+from authz.core import cors
 from authz.core.policy import ALGORITHMS
-from authz.migrate import matching, wallet
-from authz.migrate.mesh import Outcome
-from authz.migrate.oathkeeper import Answer
-from authz.migrate.old import Old
-from authz.migrate.report import Finding, Verdict
-from authz.migrate.requests import Sent
+from authz.migrate import wallet
+from authz.migrate.differences import Context, Difference, Kind
+from authz.migrate.report import Verdict
 
 LEEWAY_S = 61.0  # 60 of ours, and one for the time between the two answers
 NO_VALUE = "<no value>"  # what Go's templates make of a claim that is not there
 
-_PUBLIC = frozenset({"allow", "anonymous", "no_auth", "noop"})
-
-
-class Kind(StrEnum):
-    """How two answers differ, the grave ones first."""
-
-    WIDENED = "refused before, passes now"
-    NARROWED = "passed before, refused now"
-    TOLD = "the workload is told something else"
-    REFUSED = "refused with another status"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One request, both answers. `told` are headers with their old and new values, for TOLD."""
-
-    sent: Sent
-    old: Answer
-    new: Outcome
-    kind: Kind
-    now: float = 0.0
-    told: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
-
-    @property
-    def claims(self) -> Mapping[str, object]:
-        """Of the credential, unverified."""
-        return wallet.claims(self.sent.credential.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What is known about the rules: those that match the request's path and method, and their findings.
-
-    `names_path` says that a new rule of the host has the path, `as_sent` that an old one has it undecoded.
-    """
-
-    matching: tuple[Old, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    names_path: bool = False
-    as_sent: bool = False
-
-    def has(self, *codes: str) -> bool:
-        """True if the report has a row of that code for one of the rules."""
-        return any(one.code in codes for one in self.findings)
-
-    @property
-    def waits(self) -> bool:
-        """True if one of the rules' objects is not converted yet."""
-        return any(one.verdict is Verdict.DECISION for one in self.findings)
-
-    @property
-    def is_public(self) -> bool:
-        """True if the rules that match let everyone pass."""
-        return bool(self.matching) and all(_PUBLIC.issuperset(rule.handlers) for rule in self.matching)
-
-    @property
-    def is_shut(self) -> bool:
-        """True if one of the rules that match refuses everyone."""
-        return any("unauthorized" in one.handlers or one.authorizer.name == "deny" for one in self.matching)
-
-
 Cause = Callable[[Difference, Context], bool]
-
-
-def context(sent: Sent, rules: Iterable[Old], findings: Iterable[Finding], *, names_path: bool) -> Context:
-    """Of the rules of a host, those whose path and method match; where none does, that it was made for."""
-    there = tuple(rule for rule in rules if matching.matches(rule.path, sent.path))
-    exact = tuple(rule for rule in there if sent.method in {one.upper() for one in rule.methods})
-    about = exact or there or ((sent.about,) if sent.about else ())
-    rows = {(str(rule.origin), rule.index) for rule in about} | {(str(rule.origin), None) for rule in about}
-    own = tuple(one for one in findings if (one.object, one.index) in rows)
-    as_sent = any(matching.matches(rule.path, sent.path, decoded=False) for rule in there)
-    return Context(exact or there, own, names_path, as_sent)
 
 
 def waits(one: Difference, context: Context) -> bool:
@@ -124,39 +48,65 @@ def matched_twice(one: Difference, context: Context) -> bool:
     return one.old.status == 500 and len(context.matching) > 1 and context.has("overlap")
 
 
+def is_preflight(one: Difference, _: Context) -> bool:
+    """Nobody is let in by it, before or now."""
+    return cors.is_preflight(one.sent.request) and one.old.status >= 400
+
+
+def is_passed_on(one: Difference, context: Context) -> bool:
+    """A method that the first route's rule did not list, and a later one does."""
+    return one.old.status == 404 and context.has("methods-passed-on") and one.new.why == "PUBLIC"
+
+
+def has_other_prefix(one: Difference, context: Context) -> bool:
+    """Oathkeeper asked about tokens with a prefix alone; the issuer has called this one active."""
+    shows = one.sent.credential.kind == "token" and bool(one.sent.credential.text)
+    return context.has("prefix") and one.old.status == 401 and shows
+
+
 def is_spelt_otherwise(one: Difference, _: Context) -> bool:
-    """The authority has a port, or capitals."""
+    """The authority has a port or capitals; or the old rule has some, and matched nothing."""
     bare = one.sent.host.partition(":")[0]
-    return one.old.status == 404 and (bare != one.sent.host or bare != bare.lower())
+    old = [host.text for host in one.sent.about.hosts] if one.sent.about else []
+    return one.old.status == 404 and (
+        bare != one.sent.host or any(name != name.lower() for name in (bare, *old))
+    )
 
 
-def is_within_leeway(one: Difference, _: Context) -> bool:
+def was_refused(one: Difference, context: Context) -> bool:
+    """Also with 500, where several error handlers felt responsible for the 401."""
+    return one.old.status == 401 or (
+        one.old.status == 500 and any(len(r.errors) > 1 for r in context.matching)
+    )
+
+
+def is_within_leeway(one: Difference, context: Context) -> bool:
     """The token has just expired, or begins within a minute."""
 
     def near(name: str, least: float, most: float) -> bool:
         value = one.claims.get(name)
         return isinstance(value, int | float) and least <= value - one.now <= most
 
-    early = near("nbf", -1.0, LEEWAY_S) or near("iat", -1.0, LEEWAY_S)
-    return one.old.status == 401 and (near("exp", -LEEWAY_S, 1.0) or early)
+    early = near("nbf", 0.01, LEEWAY_S) or near("iat", 0.01, LEEWAY_S)
+    return was_refused(one, context) and (near("exp", -LEEWAY_S, 1.0) or early)
 
 
-def is_issued_later(one: Difference, _: Context) -> bool:
+def is_issued_later(one: Difference, context: Context) -> bool:
     """Envoy does not read `iat`."""
     issued = one.claims.get("iat")
-    return one.old.status == 401 and isinstance(issued, int | float) and issued > one.now
+    return was_refused(one, context) and isinstance(issued, int | float) and issued > one.now
 
 
-def has_other_algorithm(one: Difference, _: Context) -> bool:
+def has_other_algorithm(one: Difference, context: Context) -> bool:
     """Oathkeeper's default is one."""
     used = wallet.header(one.sent.credential.text).get("alg")
-    return one.old.status == 401 and used in ALGORITHMS - {"RS256"}
+    return was_refused(one, context) and used in ALGORITHMS - {"RS256"}
 
 
-def has_no_kid(one: Difference, _: Context) -> bool:
+def has_no_kid(one: Difference, context: Context) -> bool:
     """Oathkeeper looks for a key by its name alone."""
     names_none = not wallet.header(one.sent.credential.text).get("kid")
-    return one.old.status == 401 and bool(one.claims) and names_none
+    return was_refused(one, context) and bool(one.claims) and names_none
 
 
 def lacks(name: str) -> Cause:
@@ -218,6 +168,11 @@ def is_program(one: Difference, context: Context) -> bool:
     passes = one.kind is Kind.WIDENED and one.new.why == "AUTHORIZED"
     refused = one.kind is not Kind.WIDENED and one.sent.credential.kind == "basic"
     return context.has("oauth2-client-credentials") and (passes or refused)
+
+
+def is_identity_token(one: Difference, context: Context) -> bool:
+    """Oathkeeper put its own into Authorization; now it has a header of its own."""
+    return context.has("id-token") and set(one.told) == {"authorization"}
 
 
 def is_gos_spelling(one: Difference, _: Context) -> bool:

@@ -6,7 +6,8 @@ The guide lists the same rows. A row explains nothing by its name alone: `causes
 from dataclasses import dataclass
 
 from authz.migrate import causes
-from authz.migrate.causes import Cause, Context, Difference, Kind
+from authz.migrate.causes import Cause
+from authz.migrate.differences import Context, Difference, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,25 @@ CHANGES: tuple[Change, ...] = (
         (*_GAINS, *_REFUSALS),
         causes.is_spelt_otherwise,
         "`Host: shop.example.com:443` and `SHOP.example.com` got 404 from Oathkeeper; now they are one host.",
+    ),
+    Change(
+        "preflights",
+        _REFUSALS,
+        causes.is_preflight,
+        "A preflight that nobody wants gets 403 where the path has rules, else 404.",
+    ),
+    Change(
+        "methods that a later rule has",
+        _GAINS,
+        causes.is_passed_on,
+        "A path led to Oathkeeper with all methods, which answered 404 to those that its rule did not"
+        " list; now a later, public rule has them.",
+    ),
+    Change(
+        "tokens without the prefix",
+        _GAINS,
+        causes.has_other_prefix,
+        "The issuer was asked about tokens with the `prefix` alone; now about any, and it decides.",
     ),
     Change(
         "clocks may differ by 60 s",
@@ -170,6 +190,13 @@ CHANGES: tuple[Change, ...] = (
         (Kind.WIDENED, *_LOSSES),
         causes.is_program,
         "`oauth2_client_credentials` took a program's id and secret; now it gets a token.",
+    ),
+    Change(
+        "identity tokens",
+        (Kind.TOLD,),
+        causes.is_identity_token,
+        "`id_token` put Oathkeeper's token in the place of the caller's; now the caller's stays, and the"
+        " identity token has a header of its own.",
     ),
     Change(
         "spelling of claims",

@@ -49,8 +49,9 @@ class Oathkeeper:
         self._url = url.rstrip("/").removesuffix("/decisions")
         self._session = session
 
-    async def ask(self, sent: Sent, scheme: str = "https") -> Answer:
-        """Raises Unreachable."""
+    async def ask(self, sent: Sent) -> Answer:
+        """By the scheme that the request's rule is for: the new rules know none. Raises Unreachable."""
+        scheme = "https" if sent.about is None or "https" in sent.about.schemes else "http"
         target = f"{self._url}/decisions{sent.path}{'?' if sent.query else ''}{sent.query}"
         lines = [(name, value) for name, value in sent.lines if not _is_ours(name)]
         forwarded = {"method": sent.method, "proto": scheme, "host": sent.host}

@@ -13,7 +13,7 @@ def read(text: str) -> list[Finding]:
     try:
         rows = json.loads(text)["findings"]
         return [_finding(row) for row in rows]
-    except (KeyError, TypeError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("it is no report of `authz migrate convert`") from error
 
 

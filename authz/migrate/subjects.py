@@ -16,7 +16,7 @@ OF_EACH = 6  # paths of which the surroundings are tried
 def subjects(rules: Iterable[Old], settings: Settings | None, policy: Policy, seed: int) -> Iterator[Subject]:
     """In the order of the rules; none of a rule whose host is a pattern."""
     for rule in rules:
-        if hosts := tuple(host.text for host in rule.hosts if "<" not in host.text):
+        if hosts := tuple(host.text.lower() for host in rule.hosts if "<" not in host.text):
             random = Random(f"{seed} {rule.origin} {rule.at}")  # noqa: S311  # no secret is made
             inside = samples.of(rule.path, random)
             new = dict.fromkeys(_new(hosts, policy))
@@ -31,17 +31,16 @@ def subjects(rules: Iterable[Old], settings: Settings | None, policy: Policy, se
 
 
 def completed(rules: Iterable[Old], policy: Policy) -> list[Old]:
-    """With hosts in full and in lower case: what is short is the new one that begins with it."""
+    """With hosts in full: what is short is the new one that begins with it."""
     return [replace(rule, hosts=tuple(_hosts(rule, policy)) or rule.hosts) for rule in rules]
 
 
 def _hosts(rule: Old, policy: Policy) -> Iterator[Pattern]:
     for host in rule.hosts:
-        name = host.text.lower()
-        longer = (
-            [] if "." in name or "<" in name else [one for one in policy.hosts if one.startswith(f"{name}.")]
-        )
-        yield from (Pattern(one, host.strategy) for one in longer or [name])
+        short = host.text.lower() + "."
+        is_full = "." in host.text or "<" in host.text
+        longer = [] if is_full else [one for one in policy.hosts if one.startswith(short)]
+        yield from (Pattern(one, host.strategy) for one in longer or [host.text])
 
 
 def _new(hosts: Iterable[str], policy: Policy) -> Iterator[str]:

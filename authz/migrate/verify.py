@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from authz.core.reason import Unavailable
-from authz.migrate import causes, changes
+from authz.migrate import changes, differences
 from authz.migrate.before import Before
-from authz.migrate.causes import Context, Difference, Kind
 from authz.migrate.changes import Change
+from authz.migrate.differences import Context, Difference, Kind
 from authz.migrate.mesh import Mesh, Outcome
 from authz.migrate.oathkeeper import AT_ONCE, Answer
 from authz.migrate.old import Old
@@ -150,7 +150,7 @@ class Verification:
             rules = [*rules, sent.about]
         objects = {str(rule.origin) for rule in rules}
         findings = [one for name in objects for one in self._findings.get(name, ())]
-        return causes.context(sent, rules, findings, names_path=self._mesh.names_path(sent.request))
+        return differences.context(sent, rules, findings, names_path=self._mesh.names_path(sent.request))
 
 
 def compare(sent: Sent, old: Answer, new: Outcome, now: float) -> Difference | None:

@@ -3,11 +3,15 @@
 The names in the documents lead nowhere; here each issuer has keys, and Hydra stands for all that introspect.
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from joserfc.jwk import RSAKey
 
 from authz.local.idp.issuer import Issuer
 from authz.local.ports import LOOPBACK
@@ -17,9 +21,15 @@ from tests.migrate import ory
 from tests.migrate.ory import Hydra, Issuers
 
 ROBOT = ("robot", "robot-secret")
+GATEWAY = ("gateway", "not-real")  # as whom the corpus has Oathkeeper ask
 JWT_ROBOT = ("jwt-robot", "jwt-robot-secret")
 SCOPES = "read write admin api notes:read notes:write shop.read shop.write a b scope_a scope_b"
 AUDIENCES = ["shop", "cart", "x", "y"]
+ORDINARY = {  # what Oathkeeper's controller writes where a Rule is silent
+    "authenticators": [{"handler": "unauthorized"}],
+    "authorizer": {"handler": "deny"},
+    "mutators": [{"handler": "noop"}],
+}
 _KEYS = ("jwks_urls", "jwksUri")
 _ISSUERS = ("trusted_issuers", "issuer")
 
@@ -27,9 +37,12 @@ _ISSUERS = ("trusted_issuers", "issuer")
 class Addresses:
     """What each address of a document is here."""
 
-    def __init__(self, issuers: Issuers, hydra: Hydra) -> None:
+    def __init__(self, issuers: Issuers, hydra: Hydra, folder: Path) -> None:
         self._issuers = issuers
         self.hydra = hydra
+        self.keys = folder / "keys.json"  # with which Oathkeeper signs
+        key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
+        self.keys.write_text(json.dumps({"keys": [key.as_dict(private=True)]}))
         self.known: dict[str, str] = {}  # the issuer of each key set and endpoint
 
     def moved(self, value: Any, key: str = "", beside: Mapping[str, Any] | None = None) -> Any:
@@ -38,6 +51,8 @@ class Addresses:
             return {name: self.moved(one, name, value) for name, one in value.items()}
         if isinstance(value, list):
             return [self.moved(one, key, beside) for one in value]
+        if key == "jwks_url":
+            return f"file://{self.keys}"
         if not isinstance(value, str) or not value.startswith(("http://", "https://")):
             return value
         if value.startswith(f"http://{LOOPBACK}:"):  # it lives already
@@ -55,9 +70,7 @@ class Addresses:
             self.known[self.hydra.introspection] = self.hydra.issuer
             return self.hydra.introspection
         if key == "token_url":
-            made = f"{self.hydra.issuer}/oauth2/token"
-            self.known[made] = self.hydra.issuer
-            return made
+            return f"{self.hydra.issuer}/oauth2/token"
         return url
 
 
@@ -108,6 +121,7 @@ def _plain(body: Mapping[str, Any], name: str) -> dict[str, Any]:
     spec = body.get("spec", body)
     return {
         "id": name,
+        **(ORDINARY if "spec" in body else {}),
         **{key: value for key, value in spec.items() if key != "configMapName"},
         "upstream": {"url": "http://127.0.0.1:9"},
     }
@@ -152,6 +166,7 @@ def _signed(issuer: Issuer) -> Iterator[Credential]:
 
 def _of_hydra(hydra: Hydra) -> Iterator[Credential]:
     scopes = SCOPES.split()
+    hydra.register(GATEWAY, "introspect")
     for client, strategy in ((ROBOT, "opaque"), (JWT_ROBOT, "jwt")):
         hydra.register(client, SCOPES, AUDIENCES, strategy)
         issuer = hydra.issuer if strategy == "jwt" else ""

@@ -66,9 +66,14 @@ def kyma_config(jwks_url: str = "http://127.0.0.1:9", hydra: "Hydra | None" = No
             "unauthorized": ENABLED,
         },
         "authorizers": {"allow": ENABLED, "deny": ENABLED},
+        "errors": {"handlers": {"json": ENABLED, "www_authenticate": ENABLED}},
         "mutators": {
             "cookie": {**ENABLED, "config": {"cookies": {"processedWith": "oathkeeper"}}},
             "header": {**ENABLED, "config": {"headers": {"X-Server": "oathkeeper"}}},
+            "id_token": {
+                **ENABLED,
+                "config": {"issuer_url": "https://ok", "jwks_url": "file:///dev/null", "ttl": "60s"},
+            },
             "noop": ENABLED,
         },
     }
@@ -189,9 +194,10 @@ class Hydra:
             "audience": list(audience),
             "access_token_strategy": strategy,
         }
-        httpx.post(
-            f"{self._admin}/admin/clients", json=metadata, trust_env=False, timeout=PATIENCE_S
-        ).raise_for_status()
+        url = f"{self._admin}/admin/clients"
+        answer = httpx.post(url, json=metadata, trust_env=False, timeout=PATIENCE_S)
+        if answer.status_code != 409:  # it is there already
+            answer.raise_for_status()
 
     def token(
         self,

@@ -65,6 +65,7 @@ def rules(issuer, other):
         at("/twice", believed, mutators=[handler("header", headers=both), handler("header", headers=told)]),
         at("/cookies", {"handler": "jwt"}, mutators=[handler("cookie", cookies={"u": "{{ .Subject }}"})]),
         at("/unmutated", {"handler": "noop"}, mutators=[]),
+        at("/undecided", {"handler": "noop"}, authorizer={}),
         at("/denied", {"handler": "noop"}, authorizer={"handler": "deny"}),
         at("/a|/a/.*", {"handler": "noop"}, methods=["GET", "POST"]),
         at("/a/both", {"handler": "noop"}),
@@ -172,6 +173,7 @@ def tokens(hydra, issuers, issuer):
         ("/misspelt", {"none": 500, "good": 500}),
         ("/nobody", {"none": 500}),
         ("/unmutated", {"none": 500}),
+        ("/undecided", {"none": 500, "good": 500}),
         ("/denied", {"none": 403, "good": 403}),
     ],
 )
@@ -309,6 +311,14 @@ def globbing(tmp_path_factory):
 def test_globs_stop_at_slashes_and_dots(globbing, rule, path, status):
     assert rule in GLOBS
     assert globbing.decide(HOST, path).status_code == status
+
+
+def test_one_broken_expression_breaks_every_rule_of_its_methods(tmp_path):
+    """Whoever writes it, the whole cluster gets 500."""
+    made = [at("/good", {"handler": "noop"}, methods=["GET", "POST"]), at("/broken(", {"handler": "noop"})]
+    with ory.oathkeeper(tmp_path, made, ory.kyma_config()) as running:
+        assert running.decide(HOST, "/good").status_code == 500
+        assert running.decide(HOST, "/good", "POST").status_code == 200
 
 
 def test_the_proxy_forwards_what_decisions_allow(tmp_path):

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from authz.cli import verify
 from authz.migrate import kinds, proof, reading
-from authz.migrate.causes import Kind
+from authz.migrate.differences import Kind
 from authz.migrate.oathkeeper import Unreachable
 from authz.migrate.proof import Matter, Wanted
 from tests.migrate import alive, ory
@@ -39,7 +39,7 @@ spec:
             jwks_urls: ["https://idp.example.com/keys"]
             trusted_issuers: ["https://idp.example.com"]
             required_scope: [read]
-            target_audience: [x]
+            target_audience: [shop]
       mutators: [{handler: header, config: {headers: {X-User: "{{ print .Subject }}"}}}]
     - path: /notes
       methods: [GET]
@@ -79,7 +79,7 @@ CONFIG: dict[str, Any] = {
     "authorizers": [
         {
             "name": "idp",
-            "accept": [{"jwt": IDP | {"scopes": ["read"], "audiences": ["x"]}}],
+            "accept": [{"jwt": IDP | {"scopes": ["read"], "audiences": ["shop"]}}],
             "identityHeaders": {"x-user": "sub"},
         },
         {"name": "hydra", "accept": [{"introspection": {"clientId": "authz", "scopes": ["notes:read"]}}]},
@@ -121,7 +121,7 @@ class World:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory, hydra, issuers):
     folder = tmp_path_factory.mktemp("worlds")
-    addresses = alive.Addresses(issuers, hydra)
+    addresses = alive.Addresses(issuers, hydra, folder)
     config = addresses.moved(ory.kyma_config("https://idp.example.com/keys", hydra))
     old = addresses.moved(yaml.safe_load(OLD))
     world = reading.read([("old.yaml", old)], kinds.settings("config.yaml", config))
@@ -191,8 +191,8 @@ def the_rest(rules, _):
     ("plant", "kind"),
     [
         (without_scopes, Kind.WIDENED),
-        (audiences("x", "elsewhere"), Kind.WIDENED),
-        (audiences("y"), Kind.NARROWED),
+        (audiences("shop", "elsewhere"), Kind.WIDENED),
+        (audiences("z"), Kind.NARROWED),
         (without_scopes_of_hydra, Kind.WIDENED),
         (public(1), Kind.WIDENED),
         (public(2), Kind.WIDENED),

@@ -1,0 +1,172 @@
+"""A named change explains what it is about, and nothing beside it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from authz.migrate import changes, reported, verify
+from authz.migrate.changes import CHANGES
+from authz.migrate.differences import Context, Difference, Kind, context
+from authz.migrate.mesh import Outcome
+from authz.migrate.oathkeeper import Answer
+from authz.migrate.old import Handler, Old, Origin, Pattern
+from authz.migrate.report import Finding, Verdict
+from authz.migrate.requests import BEARER, Sent, shown
+from authz.migrate.verify import Tally
+from authz.migrate.wallet import Credential
+from tests import idp
+from tests.idp import NOW
+
+OLD = Old(
+    Origin("f", "APIRule", "shop", "shop"),
+    0,
+    "spec.rules[0]",
+    (Pattern("shop.example.com"),),
+    Pattern("/a/.*"),
+    ("GET",),
+    (Handler("jwt"),),
+)
+SENT = Sent("GET", "shop.example.com", "/a/b", about=OLD)
+PUT = replace(SENT, method="PUT")
+PASSES, REFUSES = Outcome(200, "AUTHORIZED"), Outcome(403, "RBAC")
+
+
+def with_token(**claims):
+    token = idp.sign(idp.claims(**claims))
+    return shown(SENT, Credential("t", token), BEARER)
+
+
+def finding(code, verdict=Verdict.KEPT, **more):
+    return Finding("APIRule shop/shop", 0, "", verdict, "", code=code, **more)
+
+
+def name(sent, old, new, *findings, names_path=True, rules=(OLD,)):
+    difference = verify.compare(sent, Answer(old) if isinstance(old, int) else old, new, NOW)
+    if difference is None:
+        return "no difference"
+    found = changes.explain(difference, context(sent, rules, findings, names_path=names_path))
+    return found.name if found else None
+
+
+@pytest.mark.parametrize(
+    ("sent", "old", "new", "expected"),
+    [
+        (SENT, 200, PASSES, "no difference"),
+        (SENT, 401, Outcome(401, "TOKEN_MISSING"), "no difference"),
+        (SENT, 401, PASSES, None),
+        (SENT, 403, PASSES, None),
+        (SENT, 404, PASSES, None),
+        (SENT, 500, PASSES, None),
+        (SENT, 200, REFUSES, None),
+        (SENT, 200, Outcome(404, "ROUTE"), None),
+        (SENT, 401, Outcome(404, "ROUTE"), None),
+        (SENT, 404, Outcome(401, "TOKEN_MISSING"), None),
+        (SENT, 401, REFUSES, "401 and 403"),
+        (SENT, 500, REFUSES, "500 is gone"),
+        (SENT, 200, Outcome(400, "PATH_AMBIGUOUS"), "ambiguous paths"),
+        (replace(SENT, host="SHOP.example.com"), 404, PASSES, "other spellings of a host"),
+        (replace(SENT, host="SHOP.example.com"), 401, PASSES, None),
+        (with_token(), 401, PASSES, None),
+        (with_token(exp=NOW - 30), 401, PASSES, "clocks may differ by 60 s"),
+        (with_token(exp=NOW - 90), 401, PASSES, None),
+        (with_token(exp=NOW - 30), 403, PASSES, None),
+        (with_token(iat=NOW + 600), 401, PASSES, "issued in the future"),
+        (with_token(exp=None), 200, Outcome(401, "CLAIMS_MALFORMED"), "tokens without an end"),
+        (with_token(exp=None), 401, PASSES, None),
+        (with_token(sub=None), 200, REFUSES, "tokens without a subject"),
+        (with_token(), 200, REFUSES, None),
+        (with_token(), 200, Outcome(401, "TOKEN_KIND"), "tokens of other kinds"),
+        (replace(with_token(), twice=True), 200, Outcome(400, "CREDENTIAL_AMBIGUOUS"), "two credentials"),
+        (replace(with_token(), twice=True), 401, PASSES, None),
+    ],
+)
+def test_a_difference_has_the_name_that_is_its_own(sent, old, new, expected):
+    assert name(sent, old, new) == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "old", "new", "row", "expected"),
+    [
+        (with_token(), 200, Outcome(401, "ISSUER_UNKNOWN"), finding("issuer"), "other issuers"),
+        (with_token(), 200, Outcome(401, "SIGNATURE_INVALID"), finding("issuer"), None),
+        (SENT, 401, PASSES, finding("issuer"), None),
+        (PUT, 200, Outcome(404, "ROUTE"), finding("allow-methods"), "methods that are not listed"),
+        (SENT, 200, Outcome(404, "ROUTE"), finding("allow-methods"), None),
+        (with_token(), 401, PASSES, finding("anonymous"), "anonymous with credentials"),
+        (SENT, 401, PASSES, finding("anonymous"), None),
+        (SENT, 500, PASSES, finding("overlap"), None),  # one rule only matches
+        (with_token(), 401, PASSES, finding("prefix"), "tokens without the prefix"),
+        (SENT, 401, PASSES, finding("prefix"), None),
+    ],
+)  # fmt: skip
+def test_what_the_report_must_have_said_it_has_said(sent, old, new, row, expected):
+    assert name(sent, old, new, row) == expected
+    assert name(sent, old, new, replace(row, object="APIRule shop/other")) != expected or expected is None
+
+
+def test_what_waits_for_a_decision_serves_nobody():
+    """The question may be about another rule of the host: all of them wait."""
+    question = replace(finding("shut", Verdict.DECISION), index=7)
+    assert name(SENT, 200, Outcome(404, "ROUTE"), question) == "not converted yet"
+    assert name(SENT, 401, PASSES, question) is None
+
+
+def test_two_rules_explain_a_500_that_passes_now():
+    other = replace(OLD, index=1, path=Pattern("/.*"))
+    assert name(SENT, 500, PASSES, finding("overlap"), rules=(OLD, other)) == "two rules matched"
+    assert name(SENT, 500, PASSES, rules=(OLD, other)) is None
+
+
+def test_fewer_and_more_paths_are_those_that_the_report_shows():
+    lost, gained = finding("paths", Verdict.NARROWED), finding("paths", Verdict.WIDENED)
+    elsewhere = replace(SENT, path="/b")
+    assert name(SENT, 200, Outcome(404, "ROUTE"), lost, names_path=False) == "fewer paths"
+    assert name(SENT, 200, Outcome(404, "ROUTE"), lost, names_path=True) is None
+    assert name(elsewhere, 404, PASSES, gained) == "more paths"
+    assert name(elsewhere, 404, PASSES, lost) is None
+    assert name(SENT, 404, PASSES, gained) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({"x-user": "al"}, {"x-user": "al"}, "no difference"),
+        ({"x-user": "al"}, {}, None),
+        ({"x-user": "al"}, {"x-user": "bo"}, None),
+        ({"x-user": "<no value>"}, {}, "spelling of claims"),
+        ({"x-user": "<no value>"}, {"x-user": "al"}, None),
+        ({"x-scp": "[a b]"}, {"x-scp": "a,b"}, "spelling of claims"),
+        ({"cookie": "a=1; b=2"}, {"cookie": "b=2; a=1"}, "no difference"),
+        ({"date": "x", "content-length": "3", "x-forwarded-host": "h"}, {}, "no difference"),
+    ],
+)
+def test_what_the_workload_is_told_is_compared(old, new, expected):
+    assert name(SENT, Answer(200, headers=old), Outcome(200, "AUTHORIZED", headers=new)) == expected
+
+
+def test_every_row_has_a_name_of_its_own_and_a_sentence():
+    assert len({one.name for one in CHANGES}) == len(CHANGES)
+    assert all(one.text.endswith(".") and one.kinds for one in CHANGES)
+
+
+def test_a_run_that_asked_nothing_or_was_not_answered_proves_nothing():
+    assert not Tally().is_good
+    assert not Tally(asked=3, skipped=3).is_good
+    assert not Tally(asked=3, unavailable={"an issuer": 1}).is_good
+    assert Tally(asked=3).is_good
+    bad = Tally(asked=3)
+    bad.add(Difference(SENT, Answer(401), PASSES, Kind.WIDENED), Context())
+    assert not bad.is_good
+
+
+def test_a_report_is_read_back_as_it_was_written():
+    rows = [{"object": "APIRule a/b", "field": "spec", "verdict": "narrowed", "message": "m", "code": "c"}]
+    [row] = reported.read(json.dumps({"findings": rows}))
+    assert (row.index, row.verdict, row.code) == (None, Verdict.NARROWED, "c")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"findings": [1]}', '{"findings": [{"verdict": "new"}]}'])
+def test_what_is_no_report_is_refused(text):
+    with pytest.raises(ValueError, match=r".+"):
+        reported.read(text)
