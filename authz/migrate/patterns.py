@@ -104,6 +104,8 @@ def _converted(certain: Node, possible: Node, *, decoded: bool) -> Converted:
     for found in templates.within(certain, decoded=decoded):
         if found not in known:
             known[found] = comparison.compare(possible, found, decoded=decoded)
+            if known[found].extra is not None:  # none was ever seen; a mistake here must not open a path
+                raise Undecided(f"templates were found that match {known[found].extra} too")
         tried.append(Converted(found, known[found]))
         if tried[-1].exact:
             return tried[-1]

@@ -14,6 +14,8 @@ OPEN_MIN = 64  # characters that may come next: then those that may not are exce
 NODES_MAX = 200  # sets of states looked at: a segment of a pattern has a few dozen
 STEPS_MAX = 1_000  # words and beginnings of words looked at
 
+# What a template can have as itself (`istio.pattern`): `*` as a word would be a wildcard.
+LITERAL = charset.WORD | charset.of("-.~!$&'()+,;=:@%")
 _INSIDE = charset.ALL & ~charset.SLASH
 VERSIONS = {"v", "V"}  # `v[0-9]+`: it is known what these digits are
 
@@ -90,7 +92,8 @@ class Words:
             self.complete = False
             return
         for by, target in moves:
-            characters = charset.characters(by)
+            characters = charset.characters(by & LITERAL)
+            self.complete = self.complete and not by & ~LITERAL
             broad = breadth * len(characters)
             listed = target not in self.endless or len(characters) == 1 or word in VERSIONS
             if listed and broad <= BREADTH_MAX:

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from hashlib import sha256
 from pathlib import Path
 
-TARGETS = ("connection", "headers", "message", "check")
+TARGETS = ("connection", "headers", "message", "check", "patterns")
 
 _HERE = Path(__file__).parent / "corpus"
 

@@ -40,6 +40,8 @@ EXACT = [
     ("/x/[^/]*/y", ENVOY, ["/x/{*}/y"]),
     ("/a/([^/]+/)?b", ENVOY, ["/a/b", "/a/{*}/b"]),
     ("/*", ENVOY, ["/"]),
+    (r"/\{\*\}/a|/b", ENVOY, ["/b"]),
+    ("/([^/]+/)*[^/]*", ENVOY, ["/*"]),
     ("a", ENVOY, []),
     ("/<.*>", REGEXP, ["/*"]),
     ("</.*>", REGEXP, ["/*"]),
@@ -67,6 +69,9 @@ def test_a_difference_among_ambiguous_paths_is_told_apart():
 
 LOSSY = [
     ("/foo(.*)", ENVOY, ["/foo", "/foo/{**}"], "/fooa", ["/{*}", "/{*}/{**}"], "/a"),
+    ("/a(.*)", ENVOY, ["/a", "/a/{**}"], "/aa", ["/{*}", "/{*}/{**}"], "/b"),
+    (r"/\*", ENVOY, [], "/*", ["/{*}"], "/a"),
+    ("/[%-+]", ENVOY, ["/&", "/'", "/(", "/)", "/+"], "/*", ["/{*}"], "/a"),
     ("/foo.*", ENVOY, ["/foo", "/foo/{**}"], "/fooa", ["/{*}", "/{*}/{**}"], "/a"),
     ("/v[0-9]+/x", ENVOY, [f"/v{digit}/x" for digit in range(10)], "/v00/x", ["/{*}/x"], "/a/x"),
     ("/users/[0-9]+", ENVOY, [], "/users/0", ["/users/{*}"], "/users/a"),
@@ -104,6 +109,12 @@ def test_what_templates_can_not_say_is_narrowed_and_shown(row):
 def test_a_difference_is_shown_by_the_shortest_paths(pattern, new, missing, extra):
     difference = patterns.compare(pattern, ENVOY, new)
     assert (difference.missing, difference.extra) == (missing, extra)
+
+
+def test_a_pattern_that_no_path_matches_has_no_paths():
+    pattern = ".*\x02"
+    assert patterns.convert(pattern, ENVOY).templates == ()
+    assert not any(one.inside for one in patterns.witnesses(pattern, ENVOY, 10))
 
 
 @pytest.mark.parametrize(

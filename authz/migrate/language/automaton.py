@@ -131,10 +131,10 @@ def trimmed(machine: Machine) -> Machine:
 
 def reduced(machine: Machine, kept: Sequence[bool]) -> Machine:
     """With these states only, and the first."""
-    states = [state for state, is_kept in enumerate(kept) if is_kept or state == 0]
-    if len(states) == len(kept):
+    if all(kept):
         return machine
-    at = {state: index for index, state in enumerate(states)}
+    states = [0, *(state for state, is_kept in enumerate(kept) if is_kept and state)]
+    at = {state: index for index, state in enumerate(states) if kept[state]}
     moves = (
         tuple((by, at[target]) for by, target in machine.moves[state] if target in at) for state in states
     )

@@ -4,6 +4,7 @@ RE2 is what Envoy matches v1beta1 paths with; regexp2 (a .NET-like engine) is wh
 URLs with. What the two read alike is read here, and looking ahead for the latter, which RE2 lacks.
 """
 
+import re
 from enum import Enum, auto
 
 from authz.migrate.language import charset, classes
@@ -25,6 +26,7 @@ def parse(text: str, dialect: Dialect) -> Node:
     return _Reader(Scanner(text, "regular expression"), dialect).everything()
 
 
+_flags = re.compile("[is]*(?:-[is]+)?").fullmatch
 _EDGES = {"^": Edge.START, "$": Edge.END}
 _ESCAPED_EDGES = {"A": Edge.START, "z": Edge.END}
 
@@ -34,6 +36,7 @@ class _Reader:
         self._text = text
         self._dialect = dialect
         self._folds = False
+        self._names: set[str] = set()
         self._takes_underscore = dialect is Dialect.RE2
 
     def everything(self) -> Node:
@@ -144,9 +147,14 @@ class _Reader:
         if self._text.took("<=") or self._text.took("<!"):
             self._text.fail("looks behind")
         if self._text.took("P<") or self._text.took("<"):
-            self._text.take_to(">")
+            self._named(self._text.take_to(">"))
             return self._choice(), folds
         return self._flagged(folds)
+
+    def _named(self, name: str) -> None:
+        if not (name.isidentifier() and name.isascii()) or name in self._names:
+            self._text.fail(f"has a group with the name {name}, which the engines may not take")
+        self._names.add(name)
 
     def _ahead(self, *, wanted: bool) -> Node:
         if self._dialect is Dialect.RE2:
@@ -155,17 +163,13 @@ class _Reader:
 
     def _flagged(self, folds: bool) -> tuple[Node, bool]:
         """`i` folds case. `s` lets `.` take a line's end, and no path has one."""
-        on = True
+        flags = ""
         while self._text.ahead() not in (":", ")"):
-            match self._text.take():
-                case "-":
-                    on = False
-                case "i":
-                    self._folds = on
-                case "s":
-                    pass
-                case taken:
-                    self._text.fail(f"has a (?{taken} that is not understood")
+            flags += self._text.take()
+        if not _flags(flags) or (not flags and self._text.ahead() == ")"):
+            self._text.fail(f"has a (?{flags} that is not understood")
+        on, _, off = flags.partition("-")
+        self._folds = (self._folds or "i" in on) and "i" not in off
         if self._text.took(":"):
             return self._choice(), folds
         return EMPTY, self._folds
