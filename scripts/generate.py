@@ -9,7 +9,7 @@ from pathlib import Path
 from authz import example, writing
 from authz.core.reason import Reason
 from authz.istio import crd
-from scripts import chart, dashboard, migrating, reference
+from scripts import chart, dashboard, migrating, reference, verifying
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +47,7 @@ def generated() -> Mapping[Path, str]:
         ROOT / "config" / "dashboards" / "authz.json": board,
         ROOT / "docs" / "apirule.md": reference.render(),
         ROOT / "docs" / "migrate-convert.md": migrating.render(),
+        ROOT / "docs" / "migrate-verify.md": verifying.render(),
         ROOT / "docs" / "reasons.md": _REASONS + rows,
     }
 

@@ -26,7 +26,6 @@ def explain(difference: Difference, context: Context) -> Change | None:
     return next((one for one in CHANGES if kind in one.kinds and one.is_it(difference, context)), None)
 
 
-_ANY = tuple(Kind)
 _GAINS = (Kind.WIDENED,)
 _LOSSES = (Kind.NARROWED, Kind.REFUSED)
 _REFUSALS = (Kind.REFUSED,)
@@ -34,7 +33,7 @@ _REFUSALS = (Kind.REFUSED,)
 CHANGES: tuple[Change, ...] = (
     Change(
         "not converted yet",
-        _ANY,
+        _LOSSES,
         causes.waits,
         "The report asks something about the object; until it is answered nothing serves its host.",
     ),
