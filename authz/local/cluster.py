@@ -26,7 +26,6 @@ from authz.local.ports import LOOPBACK, Ports
 from authz.local.process import Process
 from authz.local.programs import cache
 from authz.local.sign_in import SignIn
-from authz.server.ruleset import CONFIG_KEY
 
 ROLES = Path(__file__).parents[2] / "config" / "rbac"
 OWN_NAMESPACES = ("authz-system", "istio-system")
@@ -100,6 +99,8 @@ class Cluster:
         await asyncio.to_thread(self._apply)
         if self.signing_in:
             await self.signing_in.start(self.plan, self.ports, folder, running.run)
+        for name, text in self._settings().items():
+            atomic.write(folder / f"{name}.yaml", text)
         controller = await self._run(running, folder, "controller", "controller")
         authorizer = await self._run(running, folder, "authorizer", "serve")
         access = kubeconfig.read(self._kubeconfig(folder, "mesh"))
@@ -111,6 +112,12 @@ class Cluster:
         if self.signing_in:
             self.parts += self.signing_in.parts
         await asyncio.to_thread(self._settle)
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "controller": plan.controller_settings(self.plan, self.ports),
+            "authorizer": plan.authorizer_settings(self.plan, self.ports, {"kubernetes": {}}),
+        }
 
     async def _start_server(self, folder: Path) -> None:
         users = {token: (ACCOUNTS[name],) for name, token in self._tokens.items()}
@@ -125,9 +132,7 @@ class Cluster:
         await asyncio.to_thread(self._server.stop)
 
     async def _run(self, running: Parts, folder: Path, name: str, verb: str) -> Process:
-        file = folder / CONFIG_KEY
-        atomic.write(file, plan.settings(self.plan, self.ports, {"kubernetes": {}}))
-        command = [sys.executable, "-m", "authz", verb, "--config", str(file)]
+        command = [sys.executable, "-m", "authz", verb, "--config", str(folder / f"{name}.yaml")]
         return await running.run(name, command, {"KUBECONFIG": str(self._kubeconfig(folder, name))})
 
     def _kubeconfig(self, folder: Path, name: str) -> Path:

@@ -136,22 +136,31 @@ def site(plan: Plan, ports: Ports, certificates: Path) -> Site:
 def authorizer_files(plan: Plan, ports: Ports) -> dict[str, str]:
     """Name and text of what the authorizer reads: its settings with our addresses, and every document."""
     return {
-        CONFIG_KEY: settings(plan, ports, {"files": [RULES_FILE]}),
+        CONFIG_KEY: authorizer_settings(plan, ports, {"files": [RULES_FILE]}),
         RULES_FILE: yaml.safe_dump_all(document.body for document in plan.documents),
     }
 
 
-def settings(plan: Plan, ports: Ports, policy: Mapping[str, Any]) -> str:
-    """The configuration of the authorizer, and of the controller, with our addresses."""
-    said = plan.loaded.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {
+def authorizer_settings(plan: Plan, ports: Ports, policy: Mapping[str, Any]) -> str:
+    """Its configuration, with the address at which oauth2-proxy really listens."""
+    said = _said(plan, ports, policy)
+    if plan.login:
+        said = _replaced(said, plan.login.address, f"http://{LOOPBACK}:{ports.oauth2_proxy}")
+    return yaml.dump(said, Dumper=_Settings)
+
+
+def controller_settings(plan: Plan, ports: Ports) -> str:
+    """Its configuration: it leads people to sign in to a Service, whatever listens there."""
+    return yaml.dump(_said(plan, ports, {"kubernetes": {}}), Dumper=_Settings)
+
+
+def _said(plan: Plan, ports: Ports, policy: Mapping[str, Any]) -> dict[str, Any]:
+    return plan.loaded.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {
         "listen": {"grpc": f"{LOOPBACK}:{ports.checks}", "admin": f"{LOOPBACK}:{ports.authorizer}"},
         "controller": {"admin": f"{LOOPBACK}:{ports.controller}"},
         "policy": policy,
         "log": {"decisions": "all"},
     }
-    if plan.login:
-        said = _replaced(said, plan.login.address, f"http://{LOOPBACK}:{ports.oauth2_proxy}")
-    return yaml.dump(said, Dumper=_Settings)
 
 
 class _Settings(yaml.SafeDumper):

@@ -79,12 +79,18 @@ def test_other_edits_are_followed(samples):
     sign_in.check(edited("path: /healthz", "path: /alive"), Running(), samples)
 
 
+def proxies(settings):
+    authorizers = yaml.safe_load(settings)["authorizers"]
+    accepted = [one for each in authorizers for one in each["accept"]]
+    return {one["session"]["oauth2Proxy"] for one in accepted if "session" in one}
+
+
+def test_the_controller_leads_people_to_a_service(samples):
+    assert proxies(plan.controller_settings(samples, PORTS)) == {"http://oauth2-proxy.auth:4180"}
+
+
 def test_the_authorizer_and_the_sidecar_find_oauth2_proxy_on_this_machine(samples):
-    settings = yaml.safe_load(plan.authorizer_files(samples, PORTS)[CONFIG_KEY])
-    sessions = [
-        one["session"] for each in settings["authorizers"] for one in each["accept"] if "session" in one
-    ]
-    assert {one["oauth2Proxy"] for one in sessions} == {"http://127.0.0.1:4190"}
+    assert proxies(plan.authorizer_files(samples, PORTS)[CONFIG_KEY]) == {"http://127.0.0.1:4190"}
     mesh = plan.mesh(samples, PORTS, SAMPLES, site.numbered(samples.backends, {}), {})
     behind = {each.host.partition(".")[0]: each.application.port for each in mesh.workloads}
     assert behind["oauth2-proxy"] == PORTS.oauth2_proxy
