@@ -61,7 +61,7 @@ class _Reader:
         count = self._count()
         if count is None:
             return node
-        if isinstance(node, Edge | Ahead):
+        if isinstance(node, Edge | Ahead) or node is EMPTY:  # flags alone, where `()` may repeat
             self._text.fail("repeats what takes no character")
         # Not greedy: which match is found differs, and not whether there is one, but for a bug of regexp2's.
         if self._text.took("?") and self._dialect is Dialect.REGEXP2 and may_be_empty(node):
