@@ -59,7 +59,7 @@ def judge(results: Results) -> list[Figure]:
     figures = [goal.of(results["rounds"]) for goal in _COSTS]
     figures += [goal.of(results["paced"]) for goal in _TAILS]
     figures.append(Figure("Memory of a worker, MiB", _memory(results), MEMORY_MAX_MIB, at_most=True))
-    beside = "p99 beside another tenant's flood, in that beside good tokens"
+    beside = "p99 beside another tenant's flood, in that beside as many good tokens"
     figures.append(Figure(beside, _flood(results), 1.1, at_most=True))
     warm = "CPU per Check: a warm session's, in that of a warm JWT"
     figures.append(Figure(warm, _session(results), 1.3, at_most=True))
