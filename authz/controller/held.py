@@ -14,6 +14,7 @@ from authz.controller.kinds import Document
 from authz.istio import apirule, cluster, names, objects, services, strangers
 from authz.istio.apirule import GROUP, APIRule
 from authz.istio.hosts import Gateway
+from authz.istio.migration import Migration
 from authz.istio.problem import Invalid, Problem
 from authz.istio.services import Service
 from authz.istio.strangers import Stranger
@@ -41,6 +42,15 @@ class Rule:
     problems: tuple[Problem, ...] = ()
     hosts: tuple[str, ...] = ()
     gateway: str = ""
+
+    @property
+    def migration(self) -> Migration | None:
+        """None unless it is on its way from ORY."""
+        return self.apirule.migration if self.apirule else None
+
+    def leaves(self, kind: str, key: str) -> bool:
+        """True for a route that Kyma made of its old version: whoever migrates it takes that away."""
+        return kind == "VirtualService" and self.migration is not None and key in self.migration.routes
 
 
 @dataclass(frozen=True, slots=True)

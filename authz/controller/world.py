@@ -147,7 +147,8 @@ class World:
             one = self._find(resource)
             if isinstance(one, Object):
                 found[one.id] = one
-        return list(found.values())
+        rule = self.rules.known.get(key)
+        return [one for one in found.values() if not (rule and rule.leaves(*one.id))]
 
     def store(self, kind: str) -> Store:  # type: ignore[type-arg]
         """Of one of the kinds that are emitted."""
@@ -224,9 +225,12 @@ class World:
 def _differs(old: Rule, new: Rule) -> bool:
     """In what a reconciliation depends on. The status is our own to write."""
     held_before, held_now = FINALIZER in old.finalizers, FINALIZER in new.finalizers
-    return (old.uid, old.generation, old.deleting) != (new.uid, new.generation, new.deleting) or (
-        held_before and not held_now
-    )
+    return _version(old) != _version(new) or (held_before and not held_now)
+
+
+def _version(rule: Rule) -> tuple[object, ...]:
+    """An annotation, which the migration is, changes no generation."""
+    return rule.uid, rule.generation, rule.deleting, rule.migration
 
 
 def _hosts(one: Object | Foreign | None) -> set[str]:

@@ -10,12 +10,13 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from authz.core import path as paths
-from authz.istio import precedence, syntax, wording
+from authz.istio import migration, precedence, syntax, wording
+from authz.istio.migration import Migration
 from authz.istio.model import Model
 from authz.istio.problem import Invalid, Problem
 from authz.istio.schema import Metadata, Rule, Spec
 
-GROUP = "gateway.kyma-project.io"
+GROUP = migration.GROUP
 
 _CONFLICT = "Path {} with method {} conflicts with at least one of the previous rule paths (spec.rules[{}])"
 
@@ -48,6 +49,11 @@ class APIRule(Model):
         return f"{self.namespace}/{self.name}"
 
     @property
+    def migration(self) -> Migration | None:
+        """None unless it is on its way from ORY."""
+        return migration.read(self.metadata.annotations, self.namespace)
+
+    @property
     def seniority(self) -> tuple[str, str]:
         """Sort key: the older APIRule keeps a host; without a timestamp, the first by namespace/name."""
         return self.metadata.creation_timestamp or "unknown", self.key
@@ -62,9 +68,17 @@ def parse(document: Mapping[str, Any]) -> APIRule:
     except ValidationError as error:
         readable = list(_readable(document))
         raise Invalid([*wording.problems(error, _fields()), *_among(readable)]) from error
-    if problems := list(_problems(apirule.spec)):
+    if problems := [*_migration(apirule), *_problems(apirule.spec)]:
         raise Invalid(problems)
     return apirule
+
+
+def _migration(apirule: APIRule) -> Iterator[Problem]:
+    try:
+        migration.read(apirule.metadata.annotations, apirule.namespace)
+    except LookupError as error:
+        name, message = error.args
+        yield Problem(f"metadata.annotations[{name}]", message)
 
 
 def _problems(spec: Spec) -> Iterator[Problem]:

@@ -80,6 +80,7 @@ def problems(apirule: APIRule, cluster: Cluster, terms: Terms | None = None) -> 
 
 def of_hosts(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     """Hosts that can not be completed, or that somebody else has."""
+    before = apirule.migration.routes if apirule.migration else ()
     for index, host in enumerate(hosts.full(apirule, cluster.gateways)):
         path = f"spec.hosts[{index}]"
         owner = cluster.owners.get(host, apirule)
@@ -88,7 +89,7 @@ def of_hosts(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
         if owner.key != apirule.key:
             yield Problem(path, f"Host {host} is occupied by APIRule {owner.key}")
         for stranger in cluster.strangers.at.get(host, ()):
-            if stranger.precedes(apirule):
+            if stranger.precedes(apirule) and stranger.key not in before:
                 yield Problem(path, f"Host {host} is occupied by VirtualService {stranger.key}")
 
 

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from authz.core.path import Kind, Path
-from authz.istio import cel, headers, pattern, syntax
+from authz.istio import cel, headers, migration, pattern, syntax
 from authz.istio.access import Authentication, ExtAuth, JwtConfig
 from authz.istio.model import ONE_OR_MORE, SOME, Many, Method, Model, Name, Seconds, Text, Token, Value, Word
 from authz.istio.openapi import AtMost, Says
@@ -204,3 +204,4 @@ class Metadata(BaseModel):
     name: Annotated[Text, StringConstraints(max_length=63), AfterValidator(syntax.subdomain)]
     namespace: Name = "default"
     creation_timestamp: Annotated[str, BeforeValidator(syntax.timestamp)] = ""
+    annotations: Annotated[dict[str, str], BeforeValidator(migration.ours)] = {}

@@ -5,7 +5,7 @@ Read this file and you have read it. The guards come first, the route that needs
 
 from typing import Any
 
-from authz.istio import authentication, obstacles, placement, policies, virtualservice
+from authz.istio import authentication, migration, obstacles, placement, policies, virtualservice
 from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.contests import Terms
@@ -22,7 +22,7 @@ def translate(apirule: APIRule, cluster: Cluster, terms: Terms | None = None) ->
     placed = placement.find(apirule, cluster)
     by_gateway = apirule.spec.enforcement == "Gateway"
     guards = [policies.at_gateway(placed)] if by_gateway else _at_workloads(placed)
-    return (*guards, virtualservice.build(placed))
+    return migration.standing(apirule.migration, [*guards, virtualservice.build(placed)])
 
 
 def _at_workloads(placed: Placement) -> list[Resource]:
