@@ -12,8 +12,14 @@ DEPTH_MAX = 100  # levels: nothing that is read lies deeper than some 20
 _tokens = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]').finditer
 
 
+class NotServed(ValueError):
+    """Plain text: there is no such group or version. A CRD may be on its way, so that it is no 404."""
+
+
 def decoded(raw: bytes) -> Any:
-    """Null stands for what lies too deep. Raises ValueError."""
+    """Null stands for what lies too deep. Raises ValueError, of which NotServed is one."""
+    if raw.startswith(b"404 page not found"):
+        raise NotServed(raw.decode(errors="replace").strip())
     try:
         return json.loads(raw)
     except RecursionError:
