@@ -75,9 +75,9 @@ def verify(  # noqa: PLR0913, PLR0917  # one for each option
     from authz.migrate.proof import Matter, Wanted
 
     world, problems = old.world(files, settings=old.settings(oathkeeper_config))
-    loaded = _new(new, config_file)
+    loaded = new_rules(new, config_file)
     options.fail_on((*problems, *world.problems, *loaded.problems))
-    findings = _findings(report or new / REPORT)
+    findings = findings_of(report or new / REPORT)
     matter = Matter(world, loaded, findings, _credentials(tokens), _logged(logs, log_host))
     try:
         tally = asyncio.run(proof.prove(matter, Wanted(oathkeeper, count, seed), _progress()))
@@ -91,7 +91,8 @@ def verify(  # noqa: PLR0913, PLR0917  # one for each option
     sys.exit(0 if tally.is_good else 1)
 
 
-def _new(folder: Path, config_file: Path | None) -> Loaded:
+def new_rules(folder: Path, config_file: Path | None) -> Loaded:
+    """What `convert` has written, with our configuration."""
     from authz import config as settings
     from authz.server import files as yamls
     from authz.server import ruleset
@@ -105,7 +106,8 @@ def _new(folder: Path, config_file: Path | None) -> Loaded:
     return ruleset.load(yamls.read(path for path in rules if path.name != CONFIG), given)
 
 
-def _findings(file: Path) -> list[Finding]:
+def findings_of(file: Path) -> list[Finding]:
+    """Of the report, if it is there."""
     from authz.migrate import reported
 
     if not file.is_file():

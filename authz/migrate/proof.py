@@ -1,7 +1,8 @@
 """A verification from its parts to its table: who is asked, what, and how the outcome is told."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -49,15 +50,22 @@ async def prove(matter: Matter, wanted: Wanted, progress: Callable[[int], None] 
     rules = completed(world.rules, loaded.policy)
     tried = list(subjects(rules, world.settings, loaded.policy, wanted.seed))
     generated = requests.generate(tried, matter.credentials, wanted.count, wanted.seed)
-    client, sources = sources_of(loaded.config)
+    async with verification(matter, wanted.oathkeeper) as run:
+        logged = requests.replayed(matter.logged, tried, matter.credentials)
+        return await run.run(chain(logged, generated), progress)
+
+
+@asynccontextmanager
+async def verification(matter: Matter, address: str) -> AsyncIterator[Verification]:
+    """Both worlds, ready to be asked. Raises oathkeeper.Unreachable."""
+    rules = completed(matter.world.rules, matter.loaded.policy)
+    client, sources = sources_of(matter.loaded.config)
     try:
-        sources.keep(_accepts(loaded))
-        async with oathkeeper.connect(wanted.oathkeeper) as asked:
+        sources.keep(_accepts(matter.loaded))
+        async with oathkeeper.connect(address) as asked:
             await asked.is_there()
-            before, mesh = Before(rules, asked), Mesh(loaded, sources)
-            run = Verification(before, mesh, rules, matter.findings)
-            logged = requests.replayed(matter.logged, tried, matter.credentials)
-            return await run.run(chain(logged, generated), progress)
+            before, mesh = Before(rules, asked), Mesh(matter.loaded, sources)
+            yield Verification(before, mesh, rules, matter.findings)
     finally:
         await sources.close()
         await client.close()

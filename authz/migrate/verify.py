@@ -100,7 +100,7 @@ class Verification:
 
         async def work() -> None:
             for sent in left:
-                await self._one(sent, tally)
+                await self.judge(sent, tally)
                 tally.asked += 1
                 progress(tally.asked)
 
@@ -109,7 +109,8 @@ class Verification:
                 group.create_task(work())
         return tally
 
-    async def _one(self, sent: Sent, tally: Tally) -> None:
+    async def judge(self, sent: Sent, tally: Tally) -> None:
+        """One request, into the tally. Raises Unreachable."""
         now = time.time()
         old = await self._before.ask(sent)
         if old is None:

@@ -112,7 +112,7 @@ class World:
         return new
 
     def prove(self, new):
-        loaded = verify._new(new, None)
+        loaded = verify.new_rules(new, None)
         assert loaded.problems == ()
         matter = Matter(self.world, loaded, (), self.given)
         return asyncio.run(proof.prove(matter, Wanted(self.oathkeeper.url, REQUESTS)))
@@ -238,7 +238,7 @@ def test_the_verb_prints_the_table_and_ends_with_one_where_something_is_unexplai
 
 
 def test_an_oathkeeper_that_is_not_there_ends_it(both):
-    matter = Matter(both.world, verify._new(both.write(), None), (), ())
+    matter = Matter(both.world, verify.new_rules(both.write(), None), (), ())
     nowhere = Wanted(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unreachable, match="ClientConnectorError"):
         asyncio.run(proof.prove(matter, nowhere))
