@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from authz.istio import names
 from authz.istio.apirule import GROUP
 from authz.migrate import urls
 from authz.migrate.old import NOTHING, Handler, Object, Old, Origin, Pattern, Settings, Strategy, Upstream
@@ -136,8 +137,10 @@ def _url(match: Mapping[str, Any]) -> str:
 
 
 def owner(rule: Mapping[str, Any]) -> str:
-    """The APIRule, `namespace/name`, that Kyma made this Rule of, or nothing."""
+    """The APIRule, `namespace/name`, that Kyma made this of, or nothing. It has said so in two ways."""
     labels = mapping(mapping(rule.get("metadata")).get("labels"))
+    if names.OWNER_NAME in labels:
+        return f"{labels.get(names.OWNER_NAMESPACE, '')}/{labels[names.OWNER_NAME]}"
     name, _, namespace = str(labels.get(OWNER_LABEL, "")).partition(".")
     return f"{namespace}/{name}" if namespace else ""
 
