@@ -92,7 +92,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "values",
             "writing",
         },
-        {"aiohttp", "re2", "yarl"},
+        {"aiohttp", "re2", "starlette", "yarl"},
     ),
     "cli": (
         {

@@ -1,0 +1,134 @@
+"""Copies of live requests, decided by Oathkeeper and by the new rules. Nothing is enforced, all is counted.
+
+Envoy sends the copies and waits for no answer. What is more than can be judged is dropped, and counted.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from authz.core import route
+from authz.core.policy import Policy
+from authz.core.reason import Refused
+from authz.migrate import proof, wallet
+from authz.migrate.oathkeeper import AT_ONCE, Unreachable
+from authz.migrate.requests import METHODS, Sent
+from authz.migrate.verify import Tally, Verification
+from authz.migrate.wallet import NOTHING, Credential
+
+WAITING_MAX = 256  # copies in memory at once; of each at most its head
+BODY_MAX_BYTES = 1 << 20  # read and thrown away; of a longer one the connection is closed
+_SUFFIX = "-shadow"  # Envoy marks the host of a copy with it
+_PROXYS = ("x-envoy-", "x-forwarded-", "x-request-id", "x-b3-", "traceparent", "tracestate")
+
+
+class Shadow:
+    """What has been seen, by host. `policy` knows the hosts that are judged."""
+
+    def __init__(self, verification: Verification, policy: Policy) -> None:
+        self._verification = verification
+        self._policy = policy
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.tallies: dict[str, Tally] = {}
+        self.dropped = 0
+
+    def take(self, sent: Sent) -> None:
+        """Judge it, some time."""
+        if len(self._under_way) >= WAITING_MAX or not self._is_known(sent):
+            self.dropped += 1
+            return
+        task = asyncio.create_task(self._judge(sent))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    def report(self) -> Mapping[str, Any]:
+        """By host, as `verify` tells it; without credentials."""
+        hosts = {host: json.loads(proof.document(tally)) for host, tally in sorted(self.tallies.items())}
+        return {"hosts": hosts, "dropped": self.dropped}
+
+    def page(self) -> Iterator[str]:
+        """The same for a person."""
+        for host, tally in sorted(self.tallies.items()):
+            yield f"# {host}"
+            yield from proof.table(tally)
+            yield ""
+        yield f"{self.dropped:,} copies were dropped."
+
+    async def _judge(self, sent: Sent) -> None:
+        async with self._slots:
+            tally = self.tallies.setdefault(sent.host.partition(":")[0].lower(), Tally())
+            try:
+                await self._verification.judge(sent, tally)
+            except Unreachable:
+                self.dropped += 1
+            else:
+                tally.asked += 1
+
+    def _is_known(self, sent: Sent) -> bool:
+        try:
+            route.host(self._policy, sent.host)
+        except Refused:
+            return False
+        return True
+
+
+def copied(request: Request) -> Sent:
+    """The request as the client sent it, as far as Envoy's copy tells."""
+    lines = tuple(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in request.headers.raw
+        if not name.decode("latin-1").startswith(_PROXYS)
+    )
+    host, _, port = request.headers.get("host", "").partition(":")
+    whole = host.removesuffix(_SUFFIX) + (f":{port}" if port else "")
+    return Sent(
+        method=request.method,
+        host=whole,
+        path=request.scope["raw_path"].decode("latin-1"),
+        query=request.scope["query_string"].decode("latin-1"),
+        lines=tuple((name, whole if name == "host" else value) for name, value in lines),
+        credential=_credential(request.headers.get("authorization", "")),
+        place="header authorization",
+    )
+
+
+def _credential(header: str) -> Credential:
+    scheme, _, text = header.partition(" ")
+    if scheme.lower() != "bearer":
+        return NOTHING
+    issuer = wallet.claims(text).get("iss", "")
+    return Credential("a live token", text, issuer=issuer if isinstance(issuer, str) else "")
+
+
+def receiving(shadow: Shadow) -> Starlette:
+    """What Envoy sends its copies to."""
+
+    async def take(request: Request) -> Response:
+        shadow.take(copied(request))
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > BODY_MAX_BYTES:
+                return Response(status_code=413, headers={"connection": "close"})
+        return Response(status_code=204)
+
+    return Starlette(routes=[Route("/{path:path}", take, methods=METHODS)])
+
+
+def telling(shadow: Shadow) -> Starlette:
+    """What a person reads, and `authz migrate apply` before it switches."""
+
+    async def page(_: Request) -> Response:
+        return PlainTextResponse("\n".join(shadow.page()) + "\n")
+
+    async def report(_: Request) -> Response:
+        return Response(json.dumps(shadow.report(), indent=1), media_type="application/json")
+
+    return Starlette(routes=[Route("/", page), Route("/report.json", report)])
