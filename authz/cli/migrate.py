@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authz.cli import old, options, verify
+from authz.cli import old, options, shadow, stages, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +29,17 @@ def migrate() -> None:
     \b
     convert   what they become, and a report of every difference
     verify    ask Oathkeeper and the new rules the same, and explain each difference
+    plan      where each APIRule is, what comes next, what stands in the way
+    apply     to the next stage: prepare, shadow, switch, finish
+    undo      back to the stage before
+    shadow    judge copies of live requests by the old rules and the new
     """
+
+
+migrate.add_command(stages.plan)
+migrate.add_command(stages.apply)
+migrate.add_command(stages.undo)
+migrate.add_command(shadow.shadow)
 
 
 @migrate.command()

@@ -1,0 +1,130 @@
+"""What keeps an APIRule from being migrated step by step, and what its people have to know before.
+
+Pure. Each line says whose object it is about, and what can be done.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from authz.controller.kinds import Document, key
+from authz.istio import apirule, hosts, placement
+from authz.istio.apirule import APIRule
+from authz.istio.cluster import Cluster
+from authz.istio.migration import ROUTES, STAGE
+from authz.istio.obstacles import problems as in_the_way
+from authz.istio.problem import Invalid
+from authz.migrate import saved
+from authz.migrate.stages import Item, Stage
+from authz.migrate.surveyed import Survey, owner
+
+_RENAME = "VirtualService {} has the name of the APIRule, and would be written over: give one of them another"
+_OTHER_HOSTS = "VirtualService {} also serves {}: give those hosts a VirtualService of their own first"
+_ELSEWHERE = "VirtualService {} serves {} from another namespace than the APIRule's"
+_KYMAS = (
+    "{} {} of the old APIRule guards the workload already: what does not go through Oathkeeper has no stages"
+)
+_STRAIGHT = "VirtualService {} leads {} to the same workload, past Oathkeeper: migrate it together with this"
+_CHANGED = "VirtualService {} is not as it was when this began, {} wrote it last: let it write no more"
+_GATEWAY = "with enforcement Gateway the authorizer decides at the gateway from the switch on"
+_ISSUERS = "from the switch on {} refuses other bearer tokens than {}'s on every path, in the cluster too"
+_NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
+
+
+def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:
+    before = [key(one) for one in item.kept.routes]
+    marks = {STAGE: "switch"} | ({ROUTES: ",".join(before)} if before else {})
+    own = set(hosts.full(wanted, around.gateways))
+    for one in item.kept.routes:
+        if key(one).partition("/")[0] != wanted.namespace:
+            yield _ELSEWHERE.format(key(one), ", ".join(sorted(own)))
+            return
+        if key(one) == wanted.key:
+            yield _RENAME.format(key(one))
+        if more := {host.lower() for host in one["spec"].get("hosts") or ()} - own:
+            yield _OTHER_HOSTS.format(key(one), ", ".join(sorted(more)))
+    metadata = item.apirule["metadata"] | {"annotations": marks}
+    try:
+        marked = apirule.parse(item.apirule | {"metadata": metadata})
+        yield from map(str, in_the_way(marked, around))
+    except Invalid as invalid:
+        yield from map(str, invalid.problems)
+    if item.stage is Stage.BEFORE:
+        yield from _kymas(survey, wanted)
+        yield from _straight(survey, around, wanted, own)
+    elif item.stage < Stage.FINISH:
+        yield from _changed(survey, item)
+
+
+def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:
+    for kind in ("AuthorizationPolicy", "RequestAuthentication"):
+        for one in survey.of(kind):
+            if owner(one) == wanted.key:
+                yield _KYMAS.format(kind, key(one))
+
+
+def _straight(survey: Survey, around: Cluster, wanted: APIRule, own: set[str]) -> Iterator[str]:
+    """The policy that admits the gateway's requests for these hosts shuts out those for others."""
+    services = {one.service for one in placement.workloads(wanted, around)}
+    for one in survey.of("VirtualService"):
+        if owner(one) in _keys(around) or not (one["spec"].get("gateways") or ()):
+            continue
+        others = {host.lower() for host in one["spec"].get("hosts") or ()} - own - around.owners.keys()
+        if others and services & set(_destinations(one)):
+            yield _STRAIGHT.format(key(one), ", ".join(sorted(others)))
+
+
+def _keys(around: Cluster) -> set[str]:
+    """Of the APIRules that own hosts."""
+    return {owner.key for owner in around.owners.values()}
+
+
+def _destinations(route: Document) -> Iterator[str]:
+    """Services, `namespace/name`; Istio takes short names for the VirtualService's own namespace."""
+    for http in route["spec"].get("http") or ():
+        for one in http.get("route") or ():
+            parts = str((one.get("destination") or {}).get("host", "")).split(".")
+            yield f"{parts[1] if len(parts) > 1 else route['metadata']['namespace']}/{parts[0]}"
+
+
+def _changed(survey: Survey, item: Item) -> Iterator[str]:
+    """Kyma's api-gateway, Argo or whoever else holds it to what it was."""
+    for one in item.kept.routes:
+        there = survey.find("VirtualService", key(one))
+        meant = [one["spec"], saved.mirrored(one, item.kept.shadow)["spec"] if item.kept.shadow else None]
+        if there and there["spec"] not in meant:
+            yield _CHANGED.format(key(one), writer(there))
+
+
+def through_oathkeeper(survey: Survey, item: Item, others: Iterable[Item]) -> list[str]:
+    """Old Rules of nobody's migration that still lead to its workloads."""
+    services = {one.service for one in item.admissions}
+    known = {key(rule) for one in [item, *others] for rule in one.kept.rules}
+    return [
+        key(one) for one in survey.of("Rule") if key(one) not in known and services & set(_upstreams(one))
+    ]
+
+
+def _upstreams(rule: Document) -> Iterator[str]:
+    url = str(((rule.get("spec") or {}).get("upstream") or {}).get("url", ""))
+    parts = url.partition("://")[2].partition("/")[0].partition(":")[0].split(".")
+    if len(parts) > 1:
+        yield f"{parts[1]}/{parts[0]}"
+
+
+def writer(document: Document) -> str:
+    """Who wrote it last, as Kubernetes keeps it."""
+    entries: list[Mapping[str, Any]] = list(document["metadata"].get("managedFields") or ())
+    last = max(entries, key=lambda entry: str(entry.get("time", "")), default={})
+    return str(last.get("manager") or "somebody")
+
+
+def notes(around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:
+    if wanted.spec.enforcement == "Gateway":
+        yield _GATEWAY
+    if item.stage is Stage.BEFORE and not item.kept.routes:
+        yield _NO_ROUTE.format(", ".join(hosts.full(wanted, around.gateways)))
+    for workload in placement.workloads(wanted, around) if wanted.spec.enforcement == "Workload" else ():
+        rules = [wanted.spec.rules[index] for index in workload.rules]
+        issuers = sorted({one.issuer for rule in rules for one in rule.authentications})
+        if issuers:
+            yield _ISSUERS.format(workload.service, ", ".join(issuers))

@@ -1,0 +1,77 @@
+"""Takes APIRules from stage to stage, all of a batch step by step together, and waits after each step.
+
+What has been done when something goes wrong stays and is right: the same command goes on from there.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
+
+from authz.controller.api import Api
+from authz.controller.kinds import VIRTUAL_SERVICES, key
+from authz.migrate import cluster, stages
+from authz.migrate.cluster import Followed, Stuck
+from authz.migrate.hindrances import writer
+from authz.migrate.stages import Item, Put, Stage, Step
+
+SETTLE_S = 5.0  # until every Envoy of a large mesh has heard of a change
+DRAIN_S = 50.0  # connections of before a change know nothing of it for Istio's drainDuration, 45 s
+
+Batch = Sequence[tuple[Item, Sequence[Step]]]
+Told = Callable[[str], object]
+
+
+class Travel:
+    """`tell` gets a line for each step."""
+
+    def __init__(
+        self, api: Api, followed: Followed, tell: Told, settle_s: float = SETTLE_S, drain_s: float = DRAIN_S
+    ) -> None:
+        self._api = api
+        self._followed = followed
+        self._tell = tell
+        self._settle_s = settle_s
+        self._drain_s = drain_s
+
+    async def forward(self, items: Iterable[Item], to: Stage, *, keeps_callers: bool = True) -> None:
+        """One stage, for all. Raises Stuck."""
+        batch = [(item, stages.forward(item, to, keeps_callers=keeps_callers)) for item in items]
+        await self._take(batch)
+        for item, _ in batch:
+            self._tell(f"{item.key}: {to!s}")
+
+    async def back(self, items: Iterable[Item]) -> None:
+        """To the stage before. Raises Stuck."""
+        ways = [(item, *stages.back(item)) for item in items]
+        await self._take([(item, steps) for item, _, steps in ways])
+        for item, to, _ in ways:
+            self._tell(f"{item.key}: {to!s}")
+
+    async def _take(self, batch: Batch) -> None:
+        """In lockstep: of a workload that several share, all guards stand before the first route does."""
+        for column in zip_longest(*(steps for _, steps in batch)):
+            pairs = [(item, step) for (item, _), step in zip(batch, column, strict=True) if step]
+            for item, step in pairs:
+                self._tell(f"{item.key}: {step.what}")
+                for one in step.writes:
+                    await cluster.write(self._api, one)
+            for item, step in pairs:
+                if step.awaited != "":
+                    await self._followed.until(item.key, step.awaited)
+            if any(step.drains for _, step in pairs):
+                await asyncio.sleep(self._drain_s)
+            elif any(step.writes for _, step in pairs):
+                await asyncio.sleep(self._settle_s)
+            for item, step in pairs:
+                await self._stands(item, step)
+
+    async def _stands(self, item: Item, step: Step) -> None:
+        """Nobody has put back a route as it was: two that write the same would go on for ever."""
+        for one in step.writes:
+            if isinstance(one, Put) and one.kind is VIRTUAL_SERVICES:
+                there = await self._api.get(one.kind, key(one.document))
+                if there["spec"] != one.document["spec"]:
+                    raise Stuck(_AGAIN.format(item.key, key(one.document), writer(there)))
+
+
+_AGAIN = "{}: VirtualService {} is not as it was written, {} has changed it: let it write no more"

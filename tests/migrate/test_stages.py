@@ -1,0 +1,233 @@
+"""The way from stage to stage, without a cluster: whatever is interrupted, its hosts are served."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from authz import config
+from authz.controller.kinds import key
+from authz.istio.migration import STAGE
+from authz.migrate import cluster, differing, saved, stages, survey
+from authz.migrate.hindrances import through_oathkeeper
+from authz.migrate.stages import Mark, Put, Remove, Stage, Step, Write
+from authz.migrate.surveyed import Survey
+
+SETTINGS = config.parse("istio: {provider: authz}")
+SHADOW = "authz-shadow.authz-system:8080"
+PROXY = "ory-oathkeeper-proxy.kyma-system.svc.cluster.local"
+KYMAS = {
+    "apirule.gateway.kyma-project.io/name": "orders",
+    "apirule.gateway.kyma-project.io/namespace": "shop",
+}
+State = dict[tuple[str, str], dict[str, Any]]
+
+
+def made(kind: str, name: str, spec: dict[str, Any], version: str = "v1", **metadata: Any) -> dict[str, Any]:
+    namespace, _, name = name.rpartition("/")
+    named = {"name": name, "namespace": namespace or "shop", **metadata}
+    return {"apiVersion": version, "kind": kind, "metadata": named, "spec": spec}
+
+
+def service(name: str) -> dict[str, Any]:
+    return made("Service", name, {"selector": {"app": name}, "ports": [{"port": 80}]})
+
+
+def route(name: str, host: str = "orders.example.com", to: str = PROXY, **metadata: Any) -> dict[str, Any]:
+    http = [{"route": [{"destination": {"host": to}}]}]
+    spec = {"hosts": [host], "gateways": ["istio-system/gateway"], "http": http}
+    return made("VirtualService", name, spec, "networking.istio.io/v1", **metadata)
+
+
+def old_rule(name: str = "orders-0", service: str = "orders") -> dict[str, Any]:
+    match = {"url": f"<http|https>://{service}.example.com</.*>", "methods": ["GET"]}
+    upstream = {"url": f"http://{service}.shop.svc.cluster.local:80"}
+    return made("Rule", name, {"match": match, "upstream": upstream}, "oathkeeper.ory.sh/v1alpha1")
+
+
+def wanted(name: str = "orders", service: str = "orders", **spec: Any) -> dict[str, Any]:
+    rules = [{"path": "/*", "methods": ["GET"], "noAuth": True}]
+    whole = {
+        "hosts": [f"{name}.example.com"],
+        "gateway": "istio-system/gateway",
+        "service": {"name": service, "port": 80},
+        "rules": rules,
+    }
+    return made("APIRule", name, whole | spec, "gateway.kyma-project.io/v2")
+
+
+GATEWAY = made(
+    "Gateway",
+    "istio-system/gateway",
+    {
+        "selector": {"istio": "ingressgateway"},
+        "servers": [{"port": {"number": 443}, "hosts": ["*.example.com"]}],
+    },
+    "networking.istio.io/v1",
+)
+OLD = [GATEWAY, service("orders"), service("notes"), route("orders-x7k2p", labels=KYMAS), old_rule()]
+
+
+def state(*more: dict[str, Any]) -> State:
+    return {(one["kind"], key(one)): one for one in [*OLD, *more]}
+
+
+def planned(now: State, *apirules: dict[str, Any], shadow: str = "") -> survey.Planned:
+    (first, *_) = survey.plan(Survey(tuple(now.values()), SETTINGS), list(apirules) or [wanted()], shadow)
+    return first
+
+
+def written(now: State, one: Write) -> None:
+    match one:
+        case Put(kind, document):
+            name = kind.name, key(document)
+            now[name] = cluster.changed(document, now.get(name, {"metadata": {}}))
+        case Remove(kind, name):
+            now.pop((kind.name, name), None)
+        case Mark(name, annotations):
+            there = now["APIRule", name]
+            marks = saved.annotations(there) | dict(annotations)
+            kept = {mark: text for mark, text in marks.items() if text is not None}
+            now["APIRule", name] = there | {"metadata": there["metadata"] | {"annotations": kept}}
+
+
+def writes(steps: tuple[Step, ...]) -> Iterator[Write]:
+    return (one for step in steps for one in step.writes)
+
+
+def at(stage: Stage) -> State:
+    """The cluster once an APIRule has come so far, by way of the shadow."""
+    now = state()
+    for to in [one for one in Stage if Stage.BEFORE < one <= stage]:
+        for one in writes(stages.forward(planned(now, shadow=SHADOW).item, to)):
+            written(now, one)
+    return now
+
+
+def is_served(now: State) -> bool:
+    """By the old route, or by ours, for which the controller waits for the annotation."""
+    rule = now.get(("APIRule", "shop/orders"))
+    mark = saved.annotations(rule).get(STAGE, "") if rule else "none"
+    return ("VirtualService", "shop/orders-x7k2p") in now or mark in ("switch", "")
+
+
+def admits_gateway(now: State) -> bool:
+    """Past the new rules."""
+    policies = [one for (kind, _), one in now.items() if kind == "AuthorizationPolicy"]
+    return any("principals" in json.dumps(one["spec"]).split('"') for one in policies)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_each_stage_is_known_again_by_what_it_has_left(stage):
+    assert planned(at(stage)).item.stage is stage
+
+
+@pytest.mark.parametrize("to", [stage for stage in Stage if stage is not Stage.BEFORE])
+def test_what_is_interrupted_at_any_write_goes_on_and_ends_alike(to):
+    before, expected = Stage(to - 1), at(to)
+    total = len(list(writes(stages.forward(planned(at(before), shadow=SHADOW).item, to))))
+    for stop in range(total):
+        now = at(before)
+        for number, one in zip(count(), writes(stages.forward(planned(now, shadow=SHADOW).item, to))):
+            if number == stop:
+                break
+            written(now, one)
+            assert is_served(now)
+        again = planned(now, shadow=SHADOW).item
+        if again.stage < to:
+            for one in writes(stages.forward(again, to)):
+                written(now, one)
+                assert is_served(now)
+        else:
+            for one in writes(stages.forward(again, to)):
+                written(now, one)
+        assert now == expected
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.BEFORE])
+def test_undo_comes_back_to_the_stage_before_and_serves_all_the_way(stage):
+    now = at(stage)
+    to, steps = stages.back(planned(now).item)
+    for one in writes(steps):
+        written(now, one)
+        assert is_served(now)
+    assert to is Stage(stage - 1)
+    assert planned(now).item.stage is to
+
+
+def test_the_gateway_passes_by_the_new_rules_alone_before_the_new_route_stands():
+    now = at(Stage.SHADOW)
+    assert admits_gateway(now)
+    for step in stages.forward(planned(now).item, Stage.SWITCH):
+        for one in step.writes:
+            written(now, one)
+        if step.awaited == "switch":
+            assert not admits_gateway(now)
+
+
+def test_nothing_is_written_before_what_stands_is_kept():
+    first = next(writes(stages.forward(planned(state()).item, Stage.PREPARE)))
+    assert isinstance(first, Put)
+    kept = saved.read(first.document)
+    assert [key(one) for one in kept.routes] == ["shop/orders-x7k2p"]
+    assert [key(one) for one in kept.rules] == ["shop/orders-0"]
+
+
+def test_a_workload_that_has_an_allow_already_is_not_opened():
+    spec = {"selector": {"matchLabels": {"app": "orders"}}, "action": "ALLOW", "rules": [{}]}
+    there = made("AuthorizationPolicy", "theirs", spec, "security.istio.io/v1")
+    item = planned(state(there)).item
+    assert item.admissions == ()
+    assert not [one for one in writes(stages.forward(item, Stage.PREPARE)) if "Policy" in str(one)]
+
+
+@pytest.mark.parametrize(
+    ("more", "apirule", "message"),
+    [
+        (route("orders"), wanted(), "VirtualService shop/orders has the name of the APIRule"),
+        (route("bank/other"), wanted(), "VirtualService bank/other serves orders.example.com from another"),
+        (route("x", to="orders", host="y.example.com"), wanted(), "leads y.example.com to the same workload"),
+        (service("other"), wanted(service="missing"), "Service shop/missing not found"),
+        (service("other"), wanted(rules=[]), "No rules defined"),
+    ],
+)
+def test_what_stands_in_the_way_is_said(more, apirule, message):
+    assert any(message in line for line in planned(state(more), apirule).obstacles)
+
+
+def test_somebody_who_writes_the_old_route_meanwhile_is_named():
+    now = at(Stage.SHADOW)
+    there = now["VirtualService", "shop/orders-x7k2p"]
+    fields = [{"manager": "kyma", "time": "2026-01-02T00:00:00Z"}, {"manager": "us", "time": "2026-01-01"}]
+    metadata = there["metadata"] | {"managedFields": fields}
+    now["VirtualService", "shop/orders-x7k2p"] = there | {"metadata": metadata, "spec": {"hosts": []}}
+    (line,) = planned(now).obstacles
+    assert line.startswith("VirtualService shop/orders-x7k2p is not as it was when this began, kyma wrote it")
+
+
+def test_an_edited_configmap_stops_it():
+    now = at(Stage.PREPARE)
+    now["ConfigMap", "shop/orders-migration"]["data"]["before"] = "{}"
+    assert "can not be read" in planned(now).obstacles[0]
+
+
+def test_apirules_of_one_workload_are_told_of_each_other():
+    rules = [wanted(), wanted("archive")]
+    assert planned(state(), *rules).neighbours == ("shop/archive",)
+
+
+def test_rules_that_would_be_cut_off_are_found():
+    now = at(Stage.SWITCH) | {("Rule", "shop/more"): old_rule("more")}
+    item = planned(now).item
+    assert through_oathkeeper(Survey(tuple(now.values()), SETTINGS), item, []) == ["shop/more"]
+
+
+def test_the_dry_run_shows_every_object_as_it_is_and_will_be():
+    now = at(Stage.PREPARE)
+    steps = stages.forward(planned(now, shadow=SHADOW).item, Stage.SHADOW)
+    shown = list(differing.lines(Survey(tuple(now.values()), SETTINGS), steps))
+    assert any("+" in line and "host: authz-shadow.authz-system.svc.cluster.local" in line for line in shown)
+    assert "-    gateway.kyma-project.io/migration-stage: prepare" in shown
+    assert "+    gateway.kyma-project.io/migration-stage: shadow" in shown
