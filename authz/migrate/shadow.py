@@ -6,7 +6,7 @@ Envoy sends the copies and waits for no answer. What is more than can be judged 
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,7 +19,7 @@ from authz.core.reason import Refused
 from authz.migrate import proof, wallet
 from authz.migrate.oathkeeper import AT_ONCE, Unreachable
 from authz.migrate.requests import METHODS, Sent
-from authz.migrate.verify import Tally, Verification
+from authz.migrate.verify import Tally
 from authz.migrate.wallet import NOTHING, Credential
 
 WAITING_MAX = 256  # copies in memory at once; of each at most its head
@@ -28,11 +28,18 @@ _SUFFIX = "-shadow"  # Envoy marks the host of a copy with it
 _PROXYS = ("x-envoy-", "x-forwarded-", "x-request-id", "x-b3-", "traceparent", "tracestate")
 
 
+class Judge(Protocol):
+    """What is asked about each: a `verify.Verification`."""
+
+    async def judge(self, sent: Sent, tally: Tally) -> None:
+        """Raises Unreachable."""
+
+
 class Shadow:
     """What has been seen, by host. `policy` knows the hosts that are judged."""
 
-    def __init__(self, verification: Verification, policy: Policy) -> None:
-        self._verification = verification
+    def __init__(self, judge: Judge, policy: Policy) -> None:
+        self._judging = judge
         self._policy = policy
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -65,7 +72,7 @@ class Shadow:
         async with self._slots:
             tally = self.tallies.setdefault(sent.host.partition(":")[0].lower(), Tally())
             try:
-                await self._verification.judge(sent, tally)
+                await self._judging.judge(sent, tally)
             except Unreachable:
                 self.dropped += 1
             else:

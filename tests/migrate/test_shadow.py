@@ -7,6 +7,7 @@ import pytest
 
 from authz.core.policy import Host, Policy
 from authz.migrate.oathkeeper import Unreachable
+from authz.migrate.requests import Sent
 from authz.migrate.shadow import BODY_MAX_BYTES, WAITING_MAX, Shadow, receiving, telling
 
 HOST = "shop.example.com"
@@ -17,7 +18,7 @@ class Judge:
     """Both worlds agree about everything; it may take long, or find nobody there."""
 
     def __init__(self, *, waits: bool = False, is_down: bool = False) -> None:
-        self.seen = []
+        self.seen: list[Sent] = []
         self.may_end = asyncio.Event()
         self._is_down = is_down
         if not waits:
