@@ -64,6 +64,8 @@ class Listen(Section):
     """Envoy's checks and the gRPC health service."""
     admin: Address = "127.0.0.1:9192"
     """Health, readiness, metrics and version over HTTP."""
+    console: Literal["local", "anyone", "none"] = "local"
+    """Its page for people: for callers on its own machine (kubectl port-forward), anyone, or none."""
     tls: Tls | None = None
     """TLS for the gRPC port: certFile, keyFile, and for clients clientCaFile and clientNames."""
     max_connection_age: Duration = 600.0

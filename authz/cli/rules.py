@@ -7,7 +7,7 @@ import gc
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 
 import click
@@ -55,22 +55,45 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
 
 
 @click.command()
-@_files
+@click.argument("files", nargs=-1, type=options.PATH)
 @click.option("--method", "-X", default="GET", show_default=True, help="Request method.")
-@click.option(
-    "--url", required=True, help="As the client sends it, for example https://shop.localhost/orders."
-)
+@click.option("--url", help="As the client sends it, for example https://shop.localhost/orders.")
 @click.option("--header", "-H", "headers", multiple=True, help="A request header, 'Name: value'.")
 @_config
-def explain(
-    files: tuple[Path, ...], method: str, url: str, headers: tuple[str, ...], config_file: Path | None
+@click.option("--request", "request_id", help="The x-request-id of a request that was decided.")
+@click.option("--answer", type=click.File(), help="The body that the client got, or - for standard input.")
+@click.option(
+    "--admin", default="http://127.0.0.1:9192", show_default=True, help="Of the authorizer that runs."
+)
+def explain(  # noqa: PLR0913, PLR0917  # one for each option
+    files: tuple[Path, ...],
+    method: str,
+    url: str | None,
+    headers: tuple[str, ...],
+    config_file: Path | None,
+    request_id: str | None,
+    answer: TextIO | None,
+    admin: str,
 ) -> None:
     """Say which rule decides a request, and for which reason.
+
+    By the APIRules in FILES, or by what a running authorizer has decided.
 
     \b
     authz explain config/samples --url http://shop.localhost/orders
     authz explain rules/ -X POST --url https://shop.example.com/orders -H "Authorization: Bearer $TOKEN"
+    authz explain --request 0b8e5c4e-6f0e-4c39-a7f0-6f3d5f2a9d11
+    curl -s https://shop.example.com/orders | authz explain --answer -
     """
+    if request_id or answer:
+        _explain_decided(admin, request_id, answer)
+    elif files and url:
+        _explain_by(_load(files, config_file), method, url, headers)
+    else:
+        raise click.UsageError("give FILES and --url, or --request, or --answer")
+
+
+def _explain_by(loaded: Loaded, method: str, url: str, headers: tuple[str, ...]) -> None:
     from authz.core.request import Request
     from authz.server import explain as why
 
@@ -80,10 +103,20 @@ def explain(
         raise click.BadParameter(str(error), param_hint="--url") from error
     if not parts.netloc:
         raise click.BadParameter("a URL with scheme and host is expected", param_hint="--url")
-    loaded = _load(files, config_file)
     request = Request(method.upper(), parts.netloc, parts.path or "/", parts.query, _headers(headers))
     click.echo(why.render(asyncio.run(why.explain(loaded, request))))
     options.fail_on(loaded.problems)
+
+
+def _explain_decided(admin: str, request_id: str | None, answer: TextIO | None) -> None:
+    from authz.server.console import lookup
+
+    try:
+        wanted = request_id or lookup.request_id(answer.read() if answer else "")
+        for row in lookup.find(admin, wanted):
+            click.echo(lookup.render(row))
+    except lookup.NotFound as error:
+        options.fail_on([str(error)])
 
 
 def _for_envoy(resources: list[Resource], loaded: Loaded) -> list[Resource]:

@@ -6,7 +6,7 @@ For operators and probes only; it listens on loopback unless told otherwise, and
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,10 @@ Keys = Callable[[], dict[str, Any]]
 
 
 def app(
-    is_ready: Callable[[], Awaitable[bool]], page: Callable[[], Awaitable[bytes]], keys: Keys | None = None
+    is_ready: Callable[[], Awaitable[bool]],
+    page: Callable[[], Awaitable[bytes]],
+    keys: Keys | None = None,
+    console: Iterable[Route] = (),
 ) -> Starlette:
     """The ASGI application. `page` gives the metrics in Prometheus' text format, `keys` a JWK Set."""
 
@@ -47,7 +50,7 @@ def app(
         return JSONResponse({"version": __version__})
 
     routes = [Route(f"/{handler.__name__}", handler) for handler in (healthz, readyz, metrics, version)]
-    return Starlette(routes=[*routes, _jwks(keys)] if keys else routes)
+    return Starlette(routes=[*routes, *([_jwks(keys)] if keys else ()), *console])
 
 
 def published(keys: Keys) -> Starlette:

@@ -16,6 +16,7 @@ from authz.core.reason import Reason, Refused
 from authz.core.request import Request
 from authz.server.asked import accepts, sources_of
 from authz.server.ruleset import Loaded
+from authz.sources import Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,15 @@ async def explain(loaded: Loaded, request: Request) -> Explanation:
     client, sources = sources_of(loaded.config)
     try:
         sources.keep(accepts(loaded))
-        decision = await check(request, loaded.policy, sources, Memo[Verified](0), time.time())
+        return await decide(loaded, request, sources)
     finally:
         await sources.close()
         await client.close()
+
+
+async def decide(loaded: Loaded, request: Request, sources: Sources) -> Explanation:
+    """The same by sources that are there. Nothing of it is remembered."""
+    decision = await check(request, loaded.policy, sources, Memo[Verified](0), time.time())
     rules = tuple(_rules(loaded.policy, request, decision))
     return Explanation(request, decision, rules, _elsewhere(loaded, decision))
 
@@ -64,7 +70,7 @@ def render(explanation: Explanation) -> str:
         lines.append(f"  {explanation.elsewhere}")
     if explanation.rules:
         lines.append("  rules of this host, in order:")
-        lines += [f"    {rule.name}: {_describe(rule)}  {why}".rstrip() for rule, why in explanation.rules]
+        lines += [f"    {rule.name}: {describe(rule)}  {why}".rstrip() for rule, why in explanation.rules]
     return "\n".join(lines)
 
 
@@ -130,9 +136,14 @@ def _misfit(rule: Rule, request: Request) -> str:
     return "" if rule.path.matches(request.path) else "(another path)"
 
 
-def _describe(rule: Rule) -> str:
-    access = " and ".join(_kinds(one.authorizer) for one in rule.checks) or "public"
-    return f"{','.join(sorted(rule.methods))} {rule.path} [{access}]"
+def describe(rule: Rule) -> str:
+    """`GET,POST /orders/* [keycloak]`."""
+    return f"{','.join(sorted(rule.methods))} {rule.path} [{access(rule)}]"
+
+
+def access(rule: Rule) -> str:
+    """Who decides it, or `public`."""
+    return " and ".join(_kinds(one.authorizer) for one in rule.checks) or "public"
 
 
 def _kinds(authorizer: Authorizer) -> str:

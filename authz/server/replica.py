@@ -3,17 +3,21 @@
 import asyncio
 import gc
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
+from starlette.routing import Route
 
 from authz import __version__, config
 from authz.config import Config
 from authz.server import admin, asked, files, reload, ruleset
+from authz.server.console import app as console
+from authz.server.console.recent import Recent
+from authz.server.console.view import Own
 from authz.server.decision_log import DecisionLog
 from authz.server.h2 import server as h2
 from authz.server.h2.limits import LIMITS
@@ -45,7 +49,8 @@ class Replica:
         self._tracing = asked.tracing(settings.tracing)
         self._client, self._sources = asked.sources_of(settings, self._tracing)
         self._log = DecisionLog(settings.log)
-        self._telemetry = Telemetry(self._log)
+        self._recent = Recent() if settings.listen.console != "none" else None
+        self._telemetry = Telemetry(self._log, self._recent)
         self._telemetry.watch(self._sources)
         signer = signing.signer if signing else None
         self._service = Service(self._sources, self._telemetry, signer=signer, tracing=self._tracing)
@@ -59,8 +64,10 @@ class Replica:
         self._loaded: Loaded | None = None
         self._following = self._follow() if settings.policy.kubernetes else None
         self._ready = self._listening = False
+        keys = signing.jwks if signing else None
         self._admin = admin.Server(
-            admin.app(self._is_ready, self._metrics, signing.jwks if signing else None), page
+            admin.app(self._is_ready, self._metrics, keys, self._console()),
+            page,
         )
 
     async def run(self, stop: asyncio.Event, *, reuse_port: bool = False) -> None:
@@ -122,6 +129,12 @@ class Replica:
         self._telemetry.count(server.refused)
         self._telemetry.connections(lambda: server.connections if self._listening else 0)
         return server
+
+    def _console(self) -> Iterable[Route]:
+        if self._recent is None:
+            return ()
+        own = Own(lambda: self._loaded, self._sources, self._recent)
+        return console.routes(own, anyone=self._settings.listen.console == "anyone")
 
     async def _is_ready(self) -> bool:
         return self._ready

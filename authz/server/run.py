@@ -11,7 +11,9 @@ import uvloop
 from authz import config
 from authz.config import Config
 from authz.server import admin, workers
-from authz.server.h2.server import listen
+from authz.server.console import app as console
+from authz.server.console.crew import Crew
+from authz.server.h2 import server as h2
 from authz.server.replica import Replica
 from authz.server.signing import Signing, kept
 from authz.server.telemetry import configure_logging
@@ -58,11 +60,12 @@ async def _run(path: Path, settings: Config, worker: Path | None) -> None:
 async def _supervise(path: Path, settings: Config, signing: Signing | None, stop: asyncio.Event) -> None:
     if settings.listen.tls:
         Certificates(settings.listen.tls)  # a mistake ends it here, not one worker after the other
-    listen(settings.listen.grpc, reuse_port=False).close()  # the workers could share it with a stranger
+    h2.listen(settings.listen.grpc, reuse_port=False).close()  # the workers could share it with a stranger
     crew = workers.Workers(settings.workers, workers.command(path))
-    page = admin.Server(
-        admin.app(crew.ready, crew.metrics, signing.jwks if signing else None), settings.listen.admin
-    )
+    listen, keys = settings.listen, signing.jwks if signing else None
+    view = Crew(crew.sockets)
+    shown = console.routes(view, anyone=listen.console == "anyone") if listen.console != "none" else ()
+    page = admin.Server(admin.app(crew.ready, crew.metrics, keys, shown), listen.admin)
     await page.start()
     _log.info("starting workers", count=settings.workers)
     await crew.run(stop)

@@ -4,6 +4,7 @@ Labels come from rules and reasons, never from a request; a credential is never 
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
@@ -17,6 +18,7 @@ from prometheus_client import (
 from authz.core.decision import Decision
 from authz.core.request import Request
 from authz.server.collectors import Calls, Checks, Refused
+from authz.server.console.recent import Recent
 from authz.server.decision_log import DecisionLog
 from authz.sources.registry import Sources
 
@@ -40,8 +42,9 @@ def configure_logging() -> None:
 class Telemetry:
     """Counts, and hands on to the log if there is one."""
 
-    def __init__(self, log: DecisionLog | None = None) -> None:
+    def __init__(self, log: DecisionLog | None = None, recent: Recent | None = None) -> None:
         self._log = log
+        self._recent = recent
         self.registry = CollectorRegistry()
         self._checks = Checks()
         self.registry.register(self._checks)
@@ -75,6 +78,8 @@ class Telemetry:
         """One decision."""
         rule = decision.rule.name if decision.rule else ""
         self._checks.count(rule, decision.reason, seconds)
+        if self._recent:
+            self._recent.add(request, decision, rule, seconds, time.time())
         if self._log:
             self._log.record(request, decision, rule, seconds)
 

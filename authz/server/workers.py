@@ -39,7 +39,7 @@ class Workers:
 
     def __init__(self, count: int, command: Command) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="authz-")
-        self._sockets = [Path(self._folder.name) / f"worker-{number}.sock" for number in range(count)]
+        self.sockets = [Path(self._folder.name) / f"worker-{number}.sock" for number in range(count)]
         self._command = command
         self._pages: dict[Path, str] = {}  # what each said last
         self._restarts = 0
@@ -48,13 +48,13 @@ class Workers:
     async def run(self, stop: asyncio.Event) -> None:
         """Keep all of them alive until `stop` is set, then let them drain."""
         try:
-            await asyncio.gather(*(self._keep(path, stop) for path in self._sockets))
+            await asyncio.gather(*(self._keep(path, stop) for path in self.sockets))
         finally:
             self._folder.cleanup()
 
     async def ready(self) -> bool:
         """True while at least one would answer a check."""
-        answers = await asyncio.gather(*(_get(path, "/readyz") for path in self._sockets))
+        answers = await asyncio.gather(*(_get(path, "/readyz") for path in self.sockets))
         return any(answer is not None and answer.status_code == 200 for answer in answers)
 
     async def metrics(self) -> bytes:
@@ -62,7 +62,7 @@ class Workers:
 
         Who is too busy to answer, or has ended, counts with what it said last.
         """
-        await asyncio.gather(*map(self._read, self._sockets))
+        await asyncio.gather(*map(self._read, self.sockets))
         return merge([_RESTARTS.format(self._restarts), *self._pages.values(), self._ended])
 
     async def _read(self, path: Path) -> None:

@@ -1,0 +1,149 @@
+"""The console in a real Chromium, before a real authorizer."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from selenium.webdriver.common.by import By
+
+from authz.cli import main
+from tests import idp
+from tests.login.browser import Browser, chromium
+from tests.server.test_files import apirule
+from tests.server.test_run import Running
+from tests.server.test_service import ask
+
+pytestmark = pytest.mark.slow
+
+MARKUP = "/<img src=x onerror=document.title='broken'>"
+
+
+@pytest.fixture(scope="module")
+def authorizer(tmp_path_factory) -> Iterator[Running]:
+    one = Running(tmp_path_factory.mktemp("console"))
+    issuer = idp.ISSUER
+    accept = [{"jwt": {"issuer": issuer, "audiences": [idp.AUDIENCE], "jwksUri": "http://127.0.0.1:1/keys"}}]
+    one.configure(authorizers=[{"name": "keycloak", "accept": accept}])
+    rule = apirule()
+    rule["spec"]["rules"] = [  # type: ignore[index]
+        {"path": "/public/{**}", "methods": ["GET"], "noAuth": True},
+        {"path": "/orders", "methods": ["GET", "POST"], "extAuth": {"authorizers": ["keycloak"]}},
+    ]
+    one.rules.write_text(yaml.safe_dump(rule))
+    one.start()
+    wait_until(lambda: "serving" in one.log.read_text())
+    yield one
+    one.process.terminate()
+    one.process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def browser(authorizer, tmp_path_factory) -> Iterator[Browser]:
+    for path in ("/public/x", "/orders", "/else", MARKUP):
+        authorizer.check(ask(path))
+    with chromium(tmp_path_factory.mktemp("profile")) as one:
+        yield one
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def show(browser: Browser, authorizer: Running, section: str, holds: str) -> str:
+    browser.open("about:blank")
+    browser.open(f"http://{authorizer.admin}/#{section}")
+    browser.wait_for(lambda: holds in browser.text)
+    return browser.text
+
+
+def test_decisions_are_shown_with_their_reasons(browser, authorizer):
+    text = show(browser, authorizer, "decisions", "TOKEN_MISSING")
+    assert "200 allowed" in text
+    assert "RULE_MISSING" in text
+    assert "apps/shop/1" in text
+    browser.picture("console-decisions")
+
+
+def test_the_filter_leaves_what_is_looked_for(browser, authorizer):
+    show(browser, authorizer, "decisions", "TOKEN_MISSING")
+    browser.driver.find_element(By.ID, "filter").send_keys("token_missing /orders")
+    browser.wait_for(lambda: "PUBLIC" not in browser.text)
+    assert "TOKEN_MISSING" in browser.text
+
+
+def test_what_a_client_sends_is_text(browser, authorizer):
+    assert "onerror" in show(browser, authorizer, "decisions", "onerror")
+    assert browser.driver.title == "authz: why?"
+    assert browser.driver.find_elements(By.CSS_SELECTOR, "td img") == []
+
+
+def test_the_routes_are_shown_in_order(browser, authorizer):
+    text = show(browser, authorizer, "routes", "shop.example.com")
+    assert text.index("/public/") < text.index("/orders")
+    assert "everyone" in text
+    assert "keycloak" in text
+    browser.picture("console-routes")
+
+
+def test_a_token_is_decoded_here_and_a_question_answered(browser, authorizer):
+    show(browser, authorizer, "try", "Ask")
+    token = idp.sign(idp.claims(exp=int(time.time()) + 600))
+    browser.driver.find_element(By.ID, "url").send_keys("https://shop.example.com/orders")
+    browser.driver.find_element(By.ID, "token").send_keys(token)
+    browser.wait_for(lambda: "alice" in browser.text)
+    assert "read write" in browser.text
+    browser.driver.find_element(By.CSS_SELECTOR, "#question button").click()
+    browser.wait_for(lambda: "SOURCE_UNAVAILABLE" in browser.text)
+    assert "<- decides" in browser.text
+    assert token not in authorizer.log.read_text()
+    browser.picture("console-try")
+
+
+def test_a_source_that_fails_says_so(browser, authorizer):
+    text = show(browser, authorizer, "sources", "jwks")
+    assert "none" in text
+    browser.picture("console-sources")
+
+
+def test_nothing_is_loaded_from_elsewhere_and_no_script_fails(browser, authorizer):
+    show(browser, authorizer, "decisions", "TOKEN_MISSING")
+    script = "return performance.getEntriesByType('resource').map(one => new URL(one.name).host)"
+    assert set(browser.driver.execute_script(script)) == {authorizer.admin}
+    assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_it_is_dark_where_that_is_preferred(browser, authorizer):
+    colours = []
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        show(browser, authorizer, "decisions", "TOKEN_MISSING")
+        script = "return getComputedStyle(document.body).backgroundColor"
+        colours.append(browser.driver.execute_script(script))
+        browser.picture(f"console-{scheme}")
+    assert colours[0] != colours[1]
+
+
+def test_a_command_finds_what_was_decided(authorizer):
+    authorizer.check(ask("/orders", **{"x-request-id": "a-1"}))
+    wanted = ["explain", "--admin", f"http://{authorizer.admin}", "--request"]
+    found = CliRunner().invoke(main, [*wanted, "a-1"])
+    assert found.exit_code == 0
+    assert "401 TOKEN_MISSING" in found.output
+    assert "rule apps/shop/1" in found.output
+    lost = CliRunner().invoke(main, [*wanted, "a-2"])
+    assert lost.exit_code == 1
+    assert "not among the last 500 refusals" in lost.output
+
+
+def test_a_command_finds_it_by_the_answer(authorizer):
+    authorizer.check(ask("/orders", **{"x-request-id": "a-3"}))
+    arguments = ["explain", "--admin", f"http://{authorizer.admin}", "--answer", "-"]
+    found = CliRunner().invoke(main, arguments, input='{"status": 401, "instance": "a-3"}')
+    assert "401 TOKEN_MISSING" in found.output
