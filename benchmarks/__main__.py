@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from authz.local.failure import CannotRun
-from benchmarks import cases, figures, flood, issuer, measure, report, servers, stages, tools, workload
+from benchmarks import cases, figures, flood, issuer, measure, report, scale, servers, stages, tools, workload
 from benchmarks.cases import AGAIN, HALF, HOSTS, ONE, THROUGH_ENVOY, Bench, Case
 from benchmarks.load import Generators
 from benchmarks.measure import Plan
@@ -45,6 +45,7 @@ def main(quick: bool) -> None:
     click.echo(f"others took {others(results):.0%} of the machine meanwhile")
     if not quick:
         report.write(results)
+        scale.write()
     click.echo(f"{time.monotonic() - began:.0f} s")
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import figures, report, results
+from benchmarks import figures, report, results, scale
 from benchmarks.controller import page
 from benchmarks.figures import Figure
 from benchmarks.plots import Bar, bars
@@ -42,3 +42,12 @@ def test_the_longest_bar_is_as_long_as_there_is_room():
     drawn = bars("title", [Bar("a", 1.0, "1"), Bar("b", 4.0, "4")])
     assert 'width="105.0"' in drawn
     assert 'width="420.0"' in drawn
+
+
+def test_the_plan_for_large_loads_is_made_from_the_results():
+    assert scale.PAGE.read_text() == scale.made()
+    assert "{{" not in scale.made()
+
+
+def test_a_replica_may_always_be_missing():
+    assert [scale.replicas(load, 100.0) for load in (1, 24_000, 24_001)] == [2, 2, 3]

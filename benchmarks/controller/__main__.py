@@ -11,6 +11,7 @@ from typing import Any
 import click
 import uvloop
 
+from benchmarks import scale
 from benchmarks.controller import page
 from benchmarks.controller.stages import STAGES, Found, Place
 from benchmarks.process import busy_s
@@ -32,6 +33,7 @@ def main(stage: str, count: int, again: bool) -> None:
     results[stage] = [*(results.get(stage, ()) if again else ()), rounded(found)]
     page.RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     page.FILE.write_text(page.render(results))
+    scale.write()
     click.echo(json.dumps(results[stage][-1]))
 
 
