@@ -67,6 +67,7 @@ bench-controller: $(READY) ## Measure the controller on a real API server (10 mi
 	@rm -f benchmarks/controller.json
 	@for stage in from_nothing steady enforced proof; do $(BIN)/python -m benchmarks.controller $$stage || exit 1; done
 	@$(BIN)/python -m benchmarks.controller many --count 10000
+	@$(BIN)/python -m benchmarks.render
 
 LOCK = $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal --python-version 3.11 --constraint constraints.txt
 

@@ -1,8 +1,9 @@
 """`authz render` of 10,000 APIRules, beside what PyYAML's C code takes to read them.
 
-`python -m benchmarks.render`: a minute.
+`python -m benchmarks.render`: a minute; part of `make bench-controller`.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,11 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 
+import click
 import yaml
 
 from authz import writing
+from benchmarks.controller import page
+from benchmarks.process import busy_s
 
 COUNT = 10_000
+CORES = len(os.sched_getaffinity(0))
 _IDP = {"issuer": "https://idp.example.com", "jwksUri": "https://idp.example.com/keys"}
 _ACCESS = (
     {"noAuth": True},
@@ -65,15 +70,21 @@ def documents(count: int) -> Iterator[dict[str, object]]:
         yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": selected}
 
 
-def main() -> None:
-    """Prints a line for each, in seconds."""
+@click.command()
+@click.option("--again", is_flag=True, help="Keep the earlier runs: the page shows the middle.")
+def main(again: bool) -> None:
+    """Print a line for each, in seconds, and write docs/benchmarks-controller.md."""
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, "rules.yaml"), Path(folder, "istio.yaml")
         given.write_text(writing.write([_GATEWAY, _MESH, *documents(COUNT)]), encoding="utf-8")
+        before_s, busy = _spent_s(), busy_s()
         rendering = _seconds(lambda: _render(given, made))
+        used_s = _spent_s() - before_s
+        others = max(0.0, busy_s() - busy - used_s) / rendering / CORES
         lines = made.read_text(encoding="utf-8").count("\n")
         found: list[object] = []
         reading = _seconds(lambda: found.extend(yaml.load_all(given.read_text(), yaml.CSafeLoader)))
+    page.keep("render", {"count": COUNT, "took_s": rendering, "cpu_s": used_s, "others": others}, again=again)
     print(f"authz render: {COUNT:,} APIRules, {lines:,} lines of YAML in {rendering:.1f} s")
     print(f"PyYAML's C code: {reading:.1f} s to read what it was given")
 
@@ -81,6 +92,11 @@ def main() -> None:
 def _render(given: Path, made: Path) -> None:
     with made.open("w") as output:
         subprocess.run([Path(sys.executable).parent / "authz", "render", given], stdout=output, check=True)  # noqa: S603
+
+
+def _spent_s() -> float:
+    """By us and by programs that have ended."""
+    return sum(os.times()[:4])
 
 
 def _seconds(work: Callable[[], object]) -> float:

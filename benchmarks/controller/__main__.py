@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 import uvloop
@@ -29,12 +28,9 @@ CORES = len(os.sched_getaffinity(0))
 def main(stage: str, count: int, again: bool) -> None:
     """Measure, and write docs/benchmarks-controller.md."""
     found = uvloop.run(measured(stage, count))
-    results: dict[str, list[Found]] = json.loads(page.RESULTS.read_text()) if page.RESULTS.exists() else {}
-    results[stage] = [*(results.get(stage, ()) if again else ()), rounded(found)]
-    page.RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    page.FILE.write_text(page.render(results))
+    page.keep(stage, found, again=again)
     scale.write()
-    click.echo(json.dumps(results[stage][-1]))
+    click.echo(json.dumps(found))
 
 
 async def measured(stage: str, count: int) -> Found:
@@ -55,19 +51,6 @@ async def measured(stage: str, count: int) -> Found:
 def _others_s(server: ApiServer) -> float:
     """What others have spent on the cores: not we, our API server, or our programs that have ended."""
     return busy_s() - server.cpu_s - sum(os.times()[:4])
-
-
-def rounded(value: Any) -> Any:
-    """As many digits as anybody reads."""
-    match value:
-        case float():
-            return round(value, 4 if value < 1 else 2)
-        case dict():
-            return {name: rounded(part) for name, part in value.items()}
-        case list():
-            return [rounded(part) for part in value]
-        case _:
-            return value
 
 
 if __name__ == "__main__":
