@@ -89,6 +89,29 @@ async def is_clean(cluster):
     ]
 
 
+async def test_who_stops_lets_the_next_one_lead_when_its_last_write_has_ended(cluster):
+    proxy, begun, seen = Proxy(cluster.access), asyncio.Event(), []
+
+    async def fault(request):
+        if request.method == "PATCH":
+            begun.set()
+            await asyncio.sleep(1)
+        seen.append((request.method, request.path.rpartition("/")[2]))
+
+    async with proxy.serving() as access:
+        async with controlled(access):
+            proxy.fault = fault
+            await cluster.apply(apirule("slow", PUBLIC))
+            await begun.wait()
+        ended = list(seen)
+        await asyncio.sleep(2)
+    assert ended[-1] == ("PUT", "authz-controller")
+    assert "PATCH" in {method for method, _ in ended}
+    assert seen == ended
+    async with controlled(cluster.access):
+        await cluster.delete(APIRULES, "shop/slow")
+
+
 async def test_two_controllers_by_mistake_open_nothing_and_come_to_rest(cluster):
     second = SETTINGS.model_copy(
         update={"controller": parse("controller: {leaseNamespace: shop}").controller}
