@@ -12,7 +12,7 @@ from authz.core.request import Request
 from authz.istio.problem import Problem
 from authz.server.followed import Followed
 from authz.server.ruleset import mesh_of
-from tests.controller.clusters import EXT, JWT, PUBLIC, apirule
+from tests.controller.clusters import EXT, JWT, PUBLIC, apirule, gateway
 
 NOW = "2026-01-01T00:00:00Z"
 BAD = (Problem("spec.rules[0].service", "Service not found"),)
@@ -57,6 +57,15 @@ class Cluster:
 @pytest.fixture
 def cluster(followed):
     return Cluster(followed)
+
+
+def put_gateway(followed, *hosts):
+    document = gateway()
+    servers = [{"port": {"number": 443}, "hosts": list(hosts)}]
+    followed.gateways.put(
+        document
+        | {"metadata": document["metadata"] | {"resourceVersion": "99"}, "spec": {"servers": servers}}
+    )
 
 
 def checks(followed, host):
@@ -109,6 +118,7 @@ def test_a_host_that_an_edit_adds_waits_and_one_that_it_drops_is_refused(followe
 
 
 def test_the_host_of_a_refused_one_is_not_served_by_a_wildcard(followed, cluster):
+    put_gateway(followed, "*")
     cluster.write("wide", PUBLIC, hosts=["*.example.com"])
     assert checks(followed, "a.example.com") == 0
     cluster.write("a", EXT, Obstructed(BAD))
@@ -118,9 +128,18 @@ def test_the_host_of_a_refused_one_is_not_served_by_a_wildcard(followed, cluster
 
 
 def test_what_can_not_be_read_refuses_its_hosts_too(followed, cluster):
+    put_gateway(followed, "*")
     cluster.write("wide", PUBLIC, hosts=["*.example.com"])
     cluster.write("a", {"noAuth": True, "unheard": "of"}, Unreadable(BAD))
     assert checks(followed, "a.example.com") is None
+
+
+def test_a_refused_one_without_a_gateway_takes_nothing_from_a_wildcard(followed, cluster):
+    put_gateway(followed, "*")
+    cluster.write("wide", PUBLIC, hosts=["*.example.com"])
+    cluster.write("a", EXT, Obstructed(BAD), gateway="no/where")
+    cluster.write("b", {"noAuth": True, "unheard": "of"}, Unreadable(BAD), gateway="no/where")
+    assert [checks(followed, f"{name}.example.com") for name in "ab"] == [0, 0]
 
 
 def test_a_refused_one_does_not_take_the_host_of_another(followed, cluster):
@@ -151,13 +170,5 @@ def test_another_configuration_makes_another_policy(followed, cluster):
 def test_a_short_host_is_completed_once_its_gateway_is_known(followed, cluster):
     cluster.write("a", PUBLIC, hosts=["short"])
     assert checks(followed, "short.example.org") is None
-    servers = [{"port": {"number": 443}, "hosts": ["*.example.org"]}]
-    followed.gateways.put(
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "Gateway",
-            "metadata": {"name": "main", "namespace": "istio-system", "resourceVersion": "99"},
-            "spec": {"servers": servers},
-        }
-    )
+    put_gateway(followed, "*.example.org")
     assert checks(followed, "short.example.org") == 0
