@@ -14,8 +14,8 @@ _LOCAL = ".svc.cluster.local"
 
 
 def routes(key: str, world: World) -> list[Object]:
-    """Of an APIRule: what makes it be served."""
-    return [one for one in world.actual(key) if one.kind == VIRTUAL_SERVICES.name]
+    """Of an APIRule: what makes it be served. Ours bears its name; Kyma's do not, and may lead elsewhere."""
+    return [one for one in world.actual(key) if one.id == (VIRTUAL_SERVICES.name, key)]
 
 
 def is_exposed(key: str, world: World) -> bool:
