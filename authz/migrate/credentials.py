@@ -49,6 +49,10 @@ def _mesh(
 def _by_mesh(case: Case) -> list[Access]:
     """Kyma's second flavour is Istio's own, and stays as it is."""
     config = case.handler.config
+    if not config["authentications"]:
+        question = "Whose tokens are accepted? The list of authentications is empty."
+        case.ledger.ask(case.at("authentications"), question, "name an issuer and its jwksUri there")
+        return []
     for name in ("authentications", "authorizations"):
         if name in config:
             case.ledger.kept(

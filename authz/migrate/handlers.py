@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from authz.migrate import credentials, terms
+from authz.migrate import credentials, schemas, terms
 from authz.migrate.access import SECRETS, Access, Case, Nobody, Public, Secret, Way, slug
 from authz.migrate.credentials import CLIENT
+
+KYMAS = ("allow", "no_auth")  # words of an APIRule; Oathkeeper never saw such a rule, and has no such handler
 
 # Settings that only tune, with what takes their place.
 _TUNING = {
@@ -30,10 +32,14 @@ _TUNING = {
 def convert(case: Case) -> list[Access]:
     """Nothing where a person has to decide first."""
     known = HANDLERS.get(case.handler.name)
-    if known is None:
+    if known is None or (case.handler.name in KYMAS and case.ledger.origin.kind != "APIRule"):
+        whose = "Oathkeeper does not have" if known else "neither Oathkeeper nor Kyma has"
         answer = f"edit the rule: one of {', '.join(HANDLERS)}"
-        question = "A handler that neither Oathkeeper nor Kyma has. Who may use the rule?"
-        case.ledger.ask(case.at(), question, answer, old=case.handler.name)
+        case.ledger.ask(
+            case.at(), f"A handler that {whose}. Who may use the rule?", answer, old=case.handler.name
+        )
+        return []
+    if not schemas.hold(case):
         return []
     found = known.convert(case)
     case.ledger.kept(case.at(), known.new, old=case.handler.name)

@@ -62,6 +62,8 @@ def _access(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> t
         ledger.ask(at.removeprefix("."), "Who may use this rule? No handler is named.", "add one to the rule")
         return ()
     found: list[Access] = []
+    if _is_mixed(old, ledger):
+        return ()
     for handler in old.authenticators:
         case = Case(handler, "authenticators", settings, choices, ledger)
         if _is_off(case):
@@ -84,11 +86,21 @@ def _check_named(added: Added, access: tuple[Access, ...], ledger: Ledger, at: s
         ledger.ask(at, question, answer, code="id-token")
 
 
+def _is_mixed(old: Old, ledger: Ledger) -> bool:
+    """Kyma refused an APIRule where one of its own words stands beside a handler of Oathkeeper's."""
+    kymas = [one for one in old.authenticators if one.name in handlers.KYMAS]
+    if not kymas or len(old.authenticators) == 1:
+        return False
+    question = f"Who may use this rule? {kymas[0].name} stands for itself: Kyma refused it beside others."
+    ledger.ask(f"{kymas[0].at}.handler", question, "leave one of the two", old=", ".join(old.handlers))
+    return True
+
+
 def _is_off(case: Case) -> bool:
     """A handler that Oathkeeper's own configuration leaves off: its rules answer 500."""
     handlers_: Mapping[str, Mapping[str, object]] = getattr(case.settings, case.section)
     written = handlers_.get(case.handler.name, {})
-    if not case.settings.written or written.get("enabled") or case.handler.name in ("allow", "no_auth"):
+    if not case.settings.written or written.get("enabled") or case.handler.name in handlers.KYMAS:
         return False
     question = (
         f"{case.handler.name} is off in {case.settings.file}: Oathkeeper answered 500. Who may use this rule?"
@@ -133,11 +145,14 @@ def _is_denied(authorizer: Handler, settings: Settings, choices: Choices, ledger
     """True for `deny`; what else decides besides Oathkeeper is a question."""
     case = Case(authorizer, "authorizers", settings, choices, ledger)
     match authorizer.name:
-        case "allow" | "":
+        case "allow":
             ledger.kept(case.at(), "Who is known may pass.", old="allow" if authorizer.at else "")
         case "deny":
             ledger.kept(case.at(), "No rule, so that nobody may pass.", old="deny")
             return True
+        case "":
+            question = "Who may use this rule? Its authorizer names no handler: Oathkeeper answered 500."
+            ledger.ask(case.at(), question, "edit it: {handler: allow} or {handler: deny}", code="authorizer")
         case name:
             where = case.get("remote") or case.get("base_url") or ""
             question = f"Who decides in place of {name} at {where}? The authorizer asks no such service."

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from authz.istio import headers as istio_headers
-from authz.migrate import go_templates, id_tokens
+from authz.migrate import go_templates, id_tokens, schemas
 from authz.migrate.access import Case
 from authz.migrate.added import Added, meant
 from authz.migrate.go_templates import Text
@@ -29,7 +29,8 @@ def convert(cases: Iterable[Case]) -> Added:
             )
             continue
         case.ledger.kept(case.at(), known.new, old=case.handler.name)
-        added = added.joined(known.convert(case))
+        if schemas.hold(case):
+            added = added.joined(known.convert(case))
     return added
 
 

@@ -21,6 +21,7 @@ _LEFT_OUT = "left out"
 _EMPTY: tuple[object, ...] = (None, "", {}, [])
 
 _setting = re.compile(r"(.*)\.config\.([A-Za-z_]+).*").fullmatch
+_is_no_object = re.compile(r".*\.config(?:\[.*)?").fullmatch
 _step = re.compile(r"([^.\[\]]+)|\[(\d+)\]").finditer
 
 
@@ -44,6 +45,9 @@ def _about(at: str, value: Any, body: Mapping[str, Any], ledger: Ledger) -> None
         ledger.kept(at, "Every rule has a service of its own.", old=value, new=_LEFT_OUT)
     elif found := _setting(at):
         _about_setting(at, value, (str(_at(body, f"{found[1]}.handler")), found[2]), ledger)
+    elif _is_no_object(at):
+        question = "What are the settings of this handler? They have to be an object."
+        ledger.ask(at, question, f"edit {at}", old=value, code="type")
     else:
         ledger.narrowed(at, "unknown", "No version has this field; nothing is made of it.", old=value)
 

@@ -1,0 +1,126 @@
+"""What Oathkeeper let nobody do is not opened by a conversion to which nobody has said yes."""
+
+import pytest
+import yaml
+
+from authz.migrate import reading
+from authz.migrate.choices import Choices
+from authz.migrate.convert import Conversion, convert
+from authz.migrate.report import Verdict
+
+KEYS = "jwks_urls: [https://idp/keys], trusted_issuers: [https://idp]"
+NOOP = "[{handler: noop}]"
+
+
+def of_rule(
+    authenticators: str = NOOP, authorizer: str = "{handler: allow}", mutators: str = NOOP, host: str = "x"
+) -> Conversion:
+    """One Rule of Oathkeeper's."""
+    text = f"""
+apiVersion: oathkeeper.ory.sh/v1alpha1
+kind: Rule
+metadata: {{name: shop, namespace: apps}}
+spec:
+  upstream: {{url: "http://shop.apps"}}
+  match: {{url: "http://{host}.example.com/<.*>", methods: [GET]}}
+  authenticators: {authenticators}
+  authorizer: {authorizer}
+  mutators: {mutators}
+"""
+    return convert(reading.read([("f.yaml", yaml.safe_load(text))]), Choices(gateway="a/b"))
+
+
+def of_apirule(*rules: str, accepted: tuple[str, ...] = ()) -> Conversion:
+    written = "\n".join(f"  - {rule}" for rule in rules)
+    text = f"""
+apiVersion: gateway.kyma-project.io/v1beta1
+kind: APIRule
+metadata: {{name: shop, namespace: apps}}
+spec:
+  host: shop.example.com
+  gateway: kyma-system/kyma-gateway
+  service: {{name: shop, port: 80}}
+  rules:
+{written}
+"""
+    world = reading.read([("f.yaml", yaml.safe_load(text))])
+    return convert(world, Choices(accepted=frozenset(accepted)))
+
+
+def asked(made: Conversion) -> list[str]:
+    """Where somebody has to decide; nothing is written then."""
+    found = [one.field for one in made.findings if one.verdict is Verdict.DECISION]
+    assert bool(found) == (not made.apirules)
+    return found
+
+
+def test_a_rule_that_is_well_written_is_converted():
+    assert asked(of_rule()) == []
+
+
+@pytest.mark.parametrize(
+    "authorizer",
+    ["{hander: deny}", '{handler: ""}', "{config: {a: b}}", "deny", "[deny]", "{handler: alow}"],
+)
+def test_an_authorizer_without_a_handler_is_not_allow(authorizer):
+    assert "spec.authorizer.handler" in asked(of_rule(authorizer=authorizer))
+
+
+@pytest.mark.parametrize("handler", ["allow", "no_auth"])
+def test_kymas_words_mean_nothing_to_oathkeeper(handler):
+    assert asked(of_rule(f"[{{handler: {handler}}}]")) == ["spec.authenticators[0].handler"]
+
+
+@pytest.mark.parametrize("handler", ["allow", "no_auth"])
+@pytest.mark.parametrize("other", ["noop", f"jwt, config: {{{KEYS}}}"])
+def test_kymas_words_stand_for_themselves(handler, other):
+    strategies = f"[{{handler: {handler}}}, {{handler: {other}}}]"
+    made = of_apirule(f"{{path: /.*, methods: [GET], accessStrategies: {strategies}}}")
+    assert asked(made) == ["spec.rules[0].accessStrategies[0].handler"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("required_scope", "{admin: true}"),
+        ("required_scope", "admin"),
+        ("required_scope", "7"),
+        ("target_audience", "[[admin]]"),
+        ("target_audience", "[1]"),
+        ("allowed_algorithms", "{RS256: true}"),
+        ("scope_strategy", "[exact]"),
+        ("token_from", "X-Token"),
+        ("token_from", "{haeder: X-Token}"),
+        ("token_from", "{header: [X-Token]}"),
+        ("jwks_ttl", "30"),
+    ],
+)
+def test_a_setting_of_another_type_is_not_nothing(setting, value):
+    made = of_rule(f"[{{handler: jwt, config: {{{KEYS}, {setting}: {value}}}}}]")
+    assert asked(made) == [f"spec.authenticators[0].config.{setting}"]
+
+
+@pytest.mark.parametrize("name", ["jwks_urls", "trusted_issuers"])
+def test_issuers_of_another_type_are_not_nothing(name):
+    config = KEYS.replace(f"{name}: [", f"{name}: [1, ")
+    made = of_rule(f"[{{handler: jwt, config: {{{config}}}}}]")
+    assert asked(made) == [f"spec.authenticators[0].config.{name}"]
+
+
+@pytest.mark.parametrize("settings", ["a text", "[a, list]"])
+def test_settings_that_are_no_object_are_not_nothing(settings):
+    assert asked(of_rule(f"[{{handler: anonymous, config: {settings}}}]"))
+
+
+def test_what_is_added_has_its_type_too():
+    made = of_rule(mutators="[{handler: header, config: {headers: [X-User]}}]")
+    assert asked(made) == ["spec.mutators[0].config.headers"]
+
+
+@pytest.mark.parametrize(
+    "config", ["authentications: []", "authentications: {issuer: i, jwksUri: https://k}"]
+)
+def test_the_meshs_own_settings_name_somebody(config):
+    strategies = f"[{{handler: jwt, config: {{{config}, {KEYS}}}}}]"
+    made = of_apirule(f"{{path: /.*, methods: [GET], accessStrategies: {strategies}}}")
+    assert asked(made) == ["spec.rules[0].accessStrategies[0].config.authentications"]
