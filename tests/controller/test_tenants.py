@@ -216,3 +216,19 @@ def test_a_route_is_kept_while_its_gateway_stays_where_it_is():
     alone.put(moved | {"spec": moved["spec"] | {"selector": {"istio": "ingressgateway", "zone": "a"}}})
     alone.run()
     assert is_routed(alone)
+
+
+def test_routes_that_kyma_made_of_an_old_apirule_are_left_alone():
+    alone = Alone()
+    owner = {"apirule.gateway.kyma-project.io/name": "a", "apirule.gateway.kyma-project.io/namespace": "shop"}
+    http = [{"route": [{"destination": {"host": "ory-oathkeeper-proxy.kyma-system.svc.cluster.local"}}]}]
+    spec = {"hosts": ["a.example.com"], "gateways": ["istio-system/main"], "http": http}
+    alone.put(
+        document("networking.istio.io/v1", "VirtualService", "a-x7k2p", "shop", spec=spec), labels=owner
+    )
+    old = apirule("a", PUBLIC)
+    del old["spec"]["rules"]
+    alone.put(old)
+    alone.put(service("s1", {"app": "moved"}))
+    alone.run()
+    assert "shop/a-x7k2p" in alone.world.virtual_services.known
