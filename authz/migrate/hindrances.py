@@ -27,6 +27,9 @@ _STRAIGHT = "VirtualService {} leads {} to the same workload, past Oathkeeper: m
 _CHANGED = "VirtualService {} is not as it was when this began, {} wrote it last: let it write no more"
 _GATEWAY = "with enforcement Gateway the authorizer decides at the gateway from the switch on"
 _ISSUERS = "from the switch on {} refuses other bearer tokens than {}'s on every path, in the cluster too"
+_OTHER_RULES = (
+    "the APIRule in the cluster is not what the file says: undo it to before, and apply the file again"
+)
 _NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
 
 
@@ -53,6 +56,7 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
         yield from _straight(survey, around, wanted, own)
     elif item.stage < Stage.FINISH:
         yield from _changed(survey, item)
+        yield from _rewritten(survey, wanted)
 
 
 def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:
@@ -93,6 +97,21 @@ def _changed(survey: Survey, item: Item) -> Iterator[str]:
         meant = [one["spec"], saved.mirrored(one, item.kept.shadow)["spec"] if item.kept.shadow else None]
         if there and there["spec"] not in meant:
             yield _CHANGED.format(key(one), writer(there))
+
+
+def _rewritten(survey: Survey, wanted: APIRule) -> Iterator[str]:
+    """The shadow judges the file, and the controller enforces what the cluster has."""
+    there = survey.find("APIRule", wanted.key)
+    if there and not _says(there, wanted):
+        yield _OTHER_RULES
+
+
+def _says(there: Document, wanted: APIRule) -> bool:
+    """The API server's defaults count as if they had been written."""
+    try:
+        return apirule.parse(there).spec == wanted.spec
+    except Invalid:
+        return False
 
 
 def through_oathkeeper(survey: Survey, item: Item, others: Iterable[Item]) -> list[str]:

@@ -207,6 +207,12 @@ def test_somebody_who_writes_the_old_route_meanwhile_is_named():
     assert line.startswith("VirtualService shop/orders-x7k2p is not as it was when this began, kyma wrote it")
 
 
+@pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.SHADOW, Stage.SWITCH])
+def test_rules_that_were_mended_in_the_file_alone_go_no_further(stage):
+    (line,) = planned(at(stage), wanted(rules=[{"path": "/a", "methods": ["GET"], "noAuth": True}])).obstacles
+    assert line.startswith("the APIRule in the cluster is not what the file says: undo it to before")
+
+
 def test_an_edited_configmap_stops_it():
     now = at(Stage.PREPARE)
     now["ConfigMap", "shop/orders-migration"]["data"]["before"] = "{}"
