@@ -4,10 +4,11 @@ Asked as its proxy would have been: the path stands in the URL, which Oathkeeper
 and the query beside it; of `X-Forwarded-Uri` it would read the path alone, and not decode it.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -58,7 +59,7 @@ class Oathkeeper:
         lines += [(f"x-forwarded-{name}", value) for name, value in forwarded.items()]
         for left in reversed(range(TRIES)):
             try:
-                async with self._session.get(URL(target, encoded=True), headers=lines) as answer:
+                async with self._get(URL(target, encoded=True), lines) as answer:
                     await answer.content.read(BODY_MAX_BYTES)
                     told = {name.lower(): value for name, value in answer.headers.items()}
                     return Answer(answer.status, headers=told)
@@ -67,10 +68,14 @@ class Oathkeeper:
                     raise Unreachable(f"{self._url}: {type(error).__name__}") from error
         raise AssertionError
 
+    def _get(self, url: URL, lines: Iterable[tuple[str, str]] = ()) -> AbstractAsyncContextManager[Any]:
+        """A redirect is the answer, a refusal: who follows it has the login page, which lets everybody in."""
+        return self._session.get(url, headers=list(lines), allow_redirects=False)
+
     async def is_there(self) -> None:
         """Raises Unreachable where nobody answers, or no Oathkeeper."""
         try:
-            async with self._session.get(f"{self._url}/health/alive") as answer:
+            async with self._get(URL(f"{self._url}/health/alive")) as answer:
                 if answer.status != 200:
                     raise Unreachable(
                         f"{self._url}/health/alive answers {answer.status}: is it Oathkeeper's API?"
