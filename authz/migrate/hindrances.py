@@ -30,6 +30,10 @@ _ISSUERS = "from the switch on {} refuses other bearer tokens than {}'s on every
 _OTHER_RULES = (
     "the APIRule in the cluster is not what the file says: undo it to before, and apply the file again"
 )
+_OTHER_PODS = (
+    "Gateway {} is not known to run on pods labelled {}, and the new guards take no other for the gateway: "
+    "its requests would pass without a token"
+)
 _NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
 
 
@@ -51,12 +55,22 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
         yield from map(str, in_the_way(marked, around))
     except Invalid as invalid:
         yield from map(str, invalid.problems)
+    if item.stage < Stage.FINISH:
+        yield from _other_pods(around, wanted)
     if item.stage is Stage.BEFORE:
         yield from _kymas(survey, wanted)
         yield from _straight(survey, around, wanted, own)
     elif item.stage < Stage.FINISH:
         yield from _changed(survey, item)
         yield from _rewritten(survey, wanted)
+
+
+def _other_pods(around: Cluster, wanted: APIRule) -> Iterator[str]:
+    """From the switch on whoever is not known as the gateway is admitted as a caller in the cluster."""
+    gateway, known = around.gateways.get(wanted.spec.gateway), around.settings.gateway_selector
+    if gateway and wanted.spec.enforcement == "Workload" and not known.items() <= gateway.selector.items():
+        labels = ",".join(f"{name}={value}" for name, value in known.items())
+        yield _OTHER_PODS.format(wanted.spec.gateway, labels)
 
 
 def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:

@@ -197,6 +197,16 @@ def test_what_stands_in_the_way_is_said(more, apirule, message):
     assert any(message in line for line in planned(state(more), apirule).obstacles)
 
 
+@pytest.mark.parametrize("selector", [{}, {"istio": "internal"}])
+@pytest.mark.parametrize("stage", [Stage.BEFORE, Stage.PREPARE, Stage.SHADOW, Stage.SWITCH])
+def test_a_gateway_that_the_guards_do_not_know_is_not_switched_to(stage, selector):
+    other = GATEWAY | {"spec": GATEWAY["spec"] | {"selector": selector}}
+    (line,) = planned(at(stage) | {("Gateway", key(other)): other}).obstacles
+    assert line.startswith(
+        "Gateway istio-system/gateway is not known to run on pods labelled istio=ingressgateway"
+    )
+
+
 def test_somebody_who_writes_the_old_route_meanwhile_is_named():
     now = at(Stage.SHADOW)
     there = now["VirtualService", "shop/orders-x7k2p"]
