@@ -19,6 +19,7 @@ Schema = dict[str, Any]
 _NOT_KEPT = {"title", "default", "examples", "format"}
 _STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
 _SOME: Schema = {"type": "integer", "minimum": 1}
+_PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 _NONE_OR_MORE: Schema = {"type": "integer", "minimum": 0}
 _ANYTHING: Schema = {"type": "object"}
 _PROVIDERS = ["keycloak-oidc", "entra-id", "google", "github", "oidc"]
@@ -43,6 +44,20 @@ _SPECIAL: Mapping[str, Schema] = {
     "labels": {"type": "object", "additionalProperties": {"type": "string"}},
     "oauth2Proxy.provider": {"enum": _PROVIDERS},
     "oauth2Proxy.trustedProxies": _STRINGS | {"minItems": 1},
+    "port": _PORT,
+    "podPort": _PORT,
+    "queryPorts": {"type": "array", "items": _PORT},
+    "ingestPorts": {"type": "array", "items": _PORT},
+    "selector": {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "minProperties": 1,  # or the policies would be for every pod
+    },
+    "allowedGroups": _STRINGS,
+    "allowedEmails": _STRINGS,
+    "principals": _STRINGS,
+    "adminGroups": {"type": "array", "items": {"type": "string", "pattern": "^[^'\\\\\n]+$"}},
+    "signIn": {"enum": ["jwt", "proxy"]},
 }
 
 

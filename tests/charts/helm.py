@@ -67,6 +67,14 @@ _SCRAPED = {
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "dashboard": {"enabled": True},
 }
+_ADMINS = {"enabled": True, "allowedGroups": ["admins"]}
+UIS = {
+    "kiali": _ADMINS | {"host": "kiali.example.com"},
+    "grafana": _ADMINS | {"host": "grafana.example.com", "adminGroups": ["admins"]},
+    "jaeger": _ADMINS | {"host": "jaeger.example.com"},
+    "prometheus": {"enabled": True, "host": "prometheus.example.com", "allowedEmails": ["a@example.com"]},
+}
+SIGNING = {"keys": ["/etc/authz/secrets/signing"], "issuer": "https://authz.example.com"}
 
 COMBINATIONS: Mapping[str, Values] = {
     "default": {},
@@ -109,6 +117,12 @@ COMBINATIONS: Mapping[str, Values] = {
     "a Redis that is there": {
         "oauth2Proxy": LOGIN
         | {"redis": {"enabled": True, "url": {"name": "redis"}}, "cookieSecret": {"name": "cookie"}}
+    },
+    "dashboards": {
+        "oauth2Proxy": LOGIN,
+        "uis": UIS,
+        "config": {"identityTokens": SIGNING | {"listen": "0.0.0.0:9194"}},
+        "secrets": ["signing"],
     },
     "Entra ID": {"oauth2Proxy": LOGIN | {"provider": "entra-id", "groupsClaim": "roles"}},
     "Google": {"oauth2Proxy": LOGIN | {"provider": "google", "issuer": ""}},

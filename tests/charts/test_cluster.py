@@ -23,7 +23,13 @@ MESH: helm.Document = {
 
 
 # The others differ in arguments alone.
-DIFFERENT = ["no sidecars", "only the authorizer, rules in files", "everything", "a Redis that is there"]
+DIFFERENT = [
+    "no sidecars",
+    "only the authorizer, rules in files",
+    "dashboards",
+    "everything",
+    "a Redis that is there",
+]
 
 
 @pytest.fixture

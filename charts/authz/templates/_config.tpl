@@ -4,6 +4,9 @@ Whatever is given goes before.
 */}}
 {{- define "authz.config" -}}
 {{- $given := deepCopy .Values.config -}}
+{{- with include "authz.uis.authorizers" . | fromYamlArray -}}
+{{- $_ := set $given "authorizers" (concat ($given.authorizers | default list) .) -}}
+{{- end -}}
 {{- $known := dict "controller" (dict "leaseNamespace" .Release.Namespace) -}}
 {{- if not $given.policy }}{{ $_ := set $known "policy" (dict "kubernetes" dict) }}{{ end -}}
 {{- if .Values.metrics.enabled -}}
