@@ -21,6 +21,8 @@ from authz.local.process import Process
 from authz.local.raw import Answer
 from authz.local.sign_in import SignIn
 from authz.local.up import SAMPLES_LOGIN
+from tests.login import dashboards
+from tests.login.dashboards import WithPrometheus
 from tests.migrate.ory import Hydra
 from tests.servers import PATIENCE_S, free_port, is_listening, until
 
@@ -186,11 +188,19 @@ def site(folder: Path, hydra: Hydra) -> Iterator[Site]:
     (folder / "wrong").write_text("not the secret")
     settings = cluster / "cluster.yaml"
     text = settings.read_text().replace("cookieName: session", f"cookieName: session, ttl: {SESSION_TTL_S}s")
-    settings.write_text(text + AUTHORIZERS.format(hydra=hydra, folder=folder))
+    login = {
+        "oauth2Proxy": "http://oauth2-proxy.auth:4180",
+        "cookieName": "session",
+        "ttl": f"{SESSION_TTL_S}s",
+    }
+    shown = dashboards.behind(login, folder / "identity.pem")
+    text += AUTHORIZERS.format(hydra=hydra, folder=folder) + shown.authorizers + shown.settings
+    settings.write_text(text)
+    (cluster / "dashboards.yaml").write_text(shown.documents)
     (cluster / "tokens.yaml").write_text("---".join(map(APIRULE.format, NAMES)))
     with background() as loop, (folder / "laptop.log").open("w") as log:
         offset, signing_in = ports.free_offset(), SignIn(f"{REFRESH_S}s")
-        laptop = Laptop([cluster], offset, lambda part, line: print(part, line, file=log), signing_in)
+        laptop = WithPrometheus([cluster], offset, lambda part, line: print(part, line, file=log), signing_in)
         running = Site(laptop, loop, folder)
         running.start()
         try:
