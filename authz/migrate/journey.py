@@ -4,16 +4,14 @@ Between two stages the cluster is read anew: what has come into the way meanwhil
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from authz.config import Config
 from authz.controller.api import Api
 from authz.controller.kinds import Document
 from authz.core.reason import Unavailable
-from authz.istio import hosts
-from authz.migrate import cluster, differing, hindrances, stages, survey
+from authz.migrate import cluster, differing, hindrances, seen, stages, survey
 from authz.migrate.cluster import Followed, Stuck
 from authz.migrate.stages import Item, Stage
 from authz.migrate.survey import Planned
@@ -24,8 +22,6 @@ from authz.sources.http import Client
 _NEEDS_SHADOW = "name the Service of `migrate shadow` with --shadow, or leave the stage out: --to switch"
 _UNSEEN = "no shadow has seen it: --report says where one tells, --without-shadow goes without"
 _NO_REPORT = "the report of the shadow can not be read: {}"
-_NOT_ASKED = "the shadow has seen no request for {} yet"
-_UNEXPLAINED = "the shadow has seen {} requests for {} with differences that nothing explains: see its page"
 _STILL = "{} still leads through Oathkeeper to its workload: migrate it first, or --in-cluster keep"
 _TOGETHER = "its workload is also {}'s, which has not come so far: switch them together"
 _WIDTHS = "{:<40} {:<8} {:<8} {}"
@@ -158,18 +154,14 @@ class Journey:
     async def _seen(self, one: Planned) -> list[str]:
         client = Client()
         try:
-            report: Mapping[str, Any] = json.loads(await client.get(self._choices.report))["hosts"]
-        except (Unavailable, ValueError, LookupError, TypeError) as error:
+            report = json.loads(await client.get(self._choices.report))
+            problems, remarks = seen.problems(report, one.hosts), seen.remarks(report, one.hosts)
+        except (Unavailable, ValueError, LookupError, TypeError, AttributeError) as error:
             return [_NO_REPORT.format(error)]
         finally:
             await client.close()
-        problems: list[str] = []
-        for host in one.hosts:
-            seen = [report[name] for name in report if name == host or hosts.below(host, [name])]
-            if not sum(each["asked"] for each in seen):
-                problems.append(_NOT_ASKED.format(host))
-            if unexplained := sum(each["unexplained"] for each in seen):
-                problems.append(_UNEXPLAINED.format(unexplained, host))
+        for line in remarks:
+            self._tell(f"{one.item.key}: {line}")
         return problems
 
     async def _forward(self, items: Sequence[Item], to: Stage, found: Survey, *, dry_run: bool) -> None:
