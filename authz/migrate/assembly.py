@@ -6,7 +6,7 @@ from typing import Any
 
 from authz.istio import apirule
 from authz.istio.problem import Invalid
-from authz.migrate import authorizers, deciding, order
+from authz.migrate import authorizers, deciding, encoded, order
 from authz.migrate.grouping import Group
 from authz.migrate.made import Made, Rule
 from authz.migrate.report import Ledger
@@ -48,6 +48,7 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
     _tell_shut(rules, ledger)
     arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], ledger)
     deciding.tell(group.made, arranged, ledger)
+    encoded.tell(group.made, ledger)
     if group.is_open or not arranged:
         return None
     document = _document(group, arranged, ours)

@@ -6,7 +6,7 @@ matches wins now: behind the others the exception need not be said.
 
 from collections.abc import Iterable, Sequence
 
-from authz.migrate import patterns
+from authz.migrate import patterns, reserved
 from authz.migrate.old import Old, World
 from authz.migrate.patterns import Converted, Undecided
 from authz.migrate.shifts import every, shifts
@@ -17,6 +17,8 @@ _EXCEPTION = "(?"
 def takes_the_rest(old: Old, found: Converted, world: World) -> bool:
     """True if the wider paths, tried after the other rules, decide about the same requests as the old one."""
     if _EXCEPTION not in old.path.text or not found.wider or old.origin.kind == "APIRule":
+        return False
+    if reserved.are_told(old.path):  # sent encoded, what is excepted would be of this rule
         return False
     others = [one for one in world.rules if one is not old and _is_beside(one, old)]
     return bool(old.methods) and all(

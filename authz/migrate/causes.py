@@ -9,7 +9,6 @@ from authz.core import cors
 from authz.core.policy import ALGORITHMS
 from authz.migrate import wallet
 from authz.migrate.differences import Context, Difference, Kind
-from authz.migrate.report import Verdict
 
 LEEWAY_S = 61.0  # 60 of ours, and one for the time between the two answers
 NO_VALUE = "<no value>"  # what Go's templates make of a claim that is not there
@@ -154,13 +153,17 @@ def is_missing(one: Difference, context: Context) -> bool:
 
 def is_extra(one: Difference, context: Context) -> bool:
     """Only the new path has it, and somebody has accepted that."""
-    accepted = any(row.code == "paths" and row.verdict is Verdict.WIDENED for row in context.findings)
-    return accepted and one.old.status == 404 and not context.matching and context.names_path
+    return context.accepts("paths") and one.old.status == 404 and not context.matching and context.names_path
 
 
 def is_decoded(one: Difference, context: Context) -> bool:
     """Oathkeeper compared the decoded path; as it was sent, the old expression would not have had it."""
     return "%" in one.sent.path and not context.as_sent and one.new.status in (400, 404)
+
+
+def is_of_another_rule(one: Difference, context: Context) -> bool:
+    """The rule that had the decoded path does not have it as it was sent, and somebody has accepted that."""
+    return "%" in one.sent.path and context.accepts("encoded")
 
 
 def is_program(one: Difference, context: Context) -> bool:

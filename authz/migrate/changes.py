@@ -179,6 +179,13 @@ CHANGES: tuple[Change, ...] = (
         "The new paths are more than the old expression's; the report shows one; it was accepted.",
     ),
     Change(
+        "encoded characters",
+        _GAINS,
+        causes.is_of_another_rule,
+        "Oathkeeper decoded a path before it compared: `%3A` was a `:`. Now another rule has the path as it"
+        " was sent; it was accepted.",
+    ),
+    Change(
         "encoded paths",
         _LOSSES,
         causes.is_decoded,

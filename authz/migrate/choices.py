@@ -10,6 +10,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "widened:paths": "take more paths where the old ones can not be said exactly",
         "widened:anonymous": "let requests with an Authorization header pass where `anonymous` refused them",
         "widened:overlap": "open a path that Oathkeeper answered 500 for, as two of its rules matched",
+        "widened:encoded": "compare paths as they are sent: %3A is no colon, and another rule may decide",
         "narrowed:redirect": "answer 401 and 403 where browsers were redirected",
         "narrowed:scope-strategy": "compare scopes to the letter, so that the mesh can do it",
         "changed:id-token": "workloads read x-auth-identity in place of Authorization",

@@ -58,6 +58,10 @@ class Context:
         """True if the report has a row of that code for one of the rules."""
         return any(one.code in codes for one in self.findings)
 
+    def accepts(self, code: str) -> bool:
+        """True if somebody has accepted that the rules let more pass, in this way."""
+        return any(one.code == code and one.verdict is Verdict.WIDENED for one in self.findings)
+
     @property
     def is_public(self) -> bool:
         """True if the rules that match let everyone pass."""

@@ -64,11 +64,11 @@ def test_a_wider_path_that_takes_from_another_rule_is_asked():
 
 
 @pytest.mark.parametrize(
-    ("rules", "index"),
-    [([("/.*/x", NOOP), ("/a(.*)", ASK)], 1), ([("/x(.*)", ASK), ("/.*", NOOP)], 0)],
+    ("rules", "places"),
+    [([("/.*/x", NOOP), ("/a(.*)", ASK)], {0, 1}), ([("/x(.*)", ASK), ("/.*", NOOP)], {0})],
 )
-def test_a_public_rule_that_answered_500_with_a_guarded_one_is_not_opened(rules, index):
-    assert questions(*rules) == [(index, "overlap")]
+def test_a_public_rule_that_answered_500_with_a_guarded_one_is_not_opened(rules, places):
+    assert set(questions(*rules)) == {(place, "overlap") for place in places}
     assert questions(*rules, accepted=["widened:overlap"]) == []
 
 

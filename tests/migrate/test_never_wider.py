@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from authz.core import path
 from authz.migrate import reading
 from authz.migrate.choices import Choices
 from authz.migrate.convert import Conversion, convert
@@ -124,3 +125,58 @@ def test_the_meshs_own_settings_name_somebody(config):
     strategies = f"[{{handler: jwt, config: {{{config}, {KEYS}}}}}]"
     made = of_apirule(f"{{path: /.*, methods: [GET], accessStrategies: {strategies}}}")
     assert asked(made) == ["spec.rules[0].accessStrategies[0].config.authentications"]
+
+
+def of_urls(*rules: str, accepted: tuple[str, ...] = ()) -> Conversion:
+    """Access rules of one host, each a path and its authenticators."""
+    said = "authorizer: {handler: allow}, mutators: [{handler: noop}], upstream: {url: 'http://shop.apps'}"
+    bodies = [
+        yaml.safe_load(
+            f"{{id: r{at}, match: {{url: 'https://x.example.com{path}', methods: [POST]}}, "
+            f"authenticators: {who}, {said}}}"
+        )
+        for at, (path, who) in enumerate(zip(rules[::2], rules[1::2], strict=True))
+    ]
+    choices = Choices(gateway="a/b", accepted=frozenset(accepted))
+    return convert(reading.read([("f.yaml", bodies)]), choices)
+
+
+def codes(made: Conversion) -> set[str]:
+    """Of what is asked."""
+    return {one.code for one in made.findings if one.verdict is Verdict.DECISION}
+
+
+TOKEN = f"[{{handler: jwt, config: {{{KEYS}}}}}]"
+SCOPE = f"[{{handler: jwt, config: {{{KEYS}, required_scope: [a], scope_strategy: exact}}}}]"
+
+
+@pytest.mark.parametrize(
+    ("guarded", "later", "encoded"),
+    [
+        ("/v1/items:delete", "/v1/<(?!items:delete$).*>", "/v1/items%3Adelete"),
+        ("/v1/a@b", "/v1/<(?!a@b$).*>", "/v1/a%40b"),
+        ("/v1/a@b", "/v1/<(?!a[^b]b$).*>", "/v1/a%40b"),
+    ],
+)
+def test_an_exception_is_one_however_it_is_sent(guarded, later, encoded):
+    """Oathkeeper decoded it; the template that takes the rest would have it as it is sent."""
+    rules = of_urls(guarded, SCOPE, later, NOOP).apirules[0]["spec"]["rules"]
+    assert [one for one in rules if path.parse(one["path"]).matches(encoded)] == []
+
+
+def test_an_exception_without_such_characters_is_taken_by_the_rules_before():
+    made = of_urls("/admin<(/.*)?>", SCOPE, "/<(?!admin(/|$)).*>", NOOP)
+    assert made.apirules[0]["spec"]["rules"][-1]["path"] == "/*"
+
+
+@pytest.mark.parametrize(("who", "is_asked"), [(NOOP, True), (TOKEN, True), (SCOPE, False)])
+@pytest.mark.parametrize("guarded", ["/v1/items:delete", "/v1/<(a@b|c)>/x", "/v1/<(a b|c)>"])
+def test_an_encoded_character_leads_to_no_rule_that_asks_for_less(guarded, who, is_asked):
+    rules = (guarded, SCOPE, "/v1/<.*>", who)
+    assert ("encoded" in codes(of_urls(*rules))) == is_asked
+    assert "encoded" not in codes(of_urls(*rules, accepted=("widened:encoded",)))
+
+
+@pytest.mark.parametrize("guarded", ["/v1/<[^/]+>/x", "/v1/<[0-9a-f-]+>", "/w:x"])
+def test_what_is_the_same_encoded_is_not_asked(guarded):
+    assert "encoded" not in codes(of_urls(guarded, SCOPE, "/v1/<.*>", NOOP))
