@@ -13,7 +13,7 @@ from authz.istio.cluster import Cluster
 from authz.istio.migration import ROUTES, STAGE
 from authz.istio.obstacles import problems as in_the_way
 from authz.istio.problem import Invalid
-from authz.migrate import saved
+from authz.migrate import allows, saved
 from authz.migrate.stages import Item, Stage
 from authz.migrate.surveyed import Survey, owner
 
@@ -33,6 +33,14 @@ _OTHER_RULES = (
 _OTHER_PODS = (
     "Gateway {} is not known to run on pods labelled {}, and the new guards take no other for the gateway: "
     "its requests would pass without a token"
+)
+_PAST = (
+    "AuthorizationPolicy {} may admit the gateway past the new rules from the switch on: "
+    "leave {} out of it, with notPrincipals"
+)
+_SINCE = (
+    "AuthorizationPolicy {} guards the workload only since this began, and the migration's own admits more: "
+    "undo to before, and apply again"
 )
 _NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
 
@@ -57,6 +65,7 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
         yield from map(str, invalid.problems)
     if item.stage < Stage.FINISH:
         yield from _other_pods(around, wanted)
+        yield from _allowed(survey, around, wanted, item)
     if item.stage is Stage.BEFORE:
         yield from _kymas(survey, wanted)
         yield from _straight(survey, around, wanted, own)
@@ -71,6 +80,16 @@ def _other_pods(around: Cluster, wanted: APIRule) -> Iterator[str]:
     if gateway and wanted.spec.enforcement == "Workload" and not known.items() <= gateway.selector.items():
         labels = ",".join(f"{name}={value}" for name, value in known.items())
         yield _OTHER_PODS.format(wanted.spec.gateway, labels)
+
+
+def _allowed(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:
+    principal = around.settings.gateway_principal
+    guarded = placement.workloads(wanted, around) if wanted.spec.enforcement == "Workload" else ()
+    for one in allows.guarding(survey, guarded):
+        if allows.admits(one, principal):
+            yield _PAST.format(key(one), principal)
+        elif item.kept.begun and item.kept.admits:
+            yield _SINCE.format(key(one))
 
 
 def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:

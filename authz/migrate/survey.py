@@ -12,9 +12,9 @@ from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.migration import PREFIX, STAGE
 from authz.istio.problem import Invalid
-from authz.migrate import hindrances, saved
+from authz.migrate import allows, hindrances, saved
 from authz.migrate.admission import Admission
-from authz.migrate.saved import MANAGED, Saved, TooLarge
+from authz.migrate.saved import Saved, TooLarge
 from authz.migrate.stages import Item
 from authz.migrate.surveyed import Survey, owner
 
@@ -91,7 +91,8 @@ def _kept(survey: Survey, around: Cluster, wanted: APIRule, there: Document | No
         apirule=saved.plain(there) if there else None,
         routes=tuple(saved.plain(one) for one in _routes(survey, around, wanted)),
         rules=tuple(saved.plain(one) for one in _rules(survey, around, wanted)),
-        admits=wanted.spec.enforcement == "Workload" and not any(_allows(survey, around, wanted)),
+        admits=wanted.spec.enforcement == "Workload"
+        and not any(allows.guarding(survey, placement.workloads(wanted, around))),
     )
     saved.config_map(kept)
     return kept
@@ -116,18 +117,6 @@ def _rules(survey: Survey, around: Cluster, wanted: APIRule) -> Iterator[Documen
         host = str(match.get("url", "")).partition("://")[2].partition("/")[0].partition("<")[0]
         if owner(one) == wanted.key or host.partition(":")[0].lower() in own:
             yield one
-
-
-def _allows(survey: Survey, around: Cluster, wanted: APIRule) -> Iterator[Document]:
-    """ALLOW policies of others that guard one of its workloads already."""
-    for one in survey.of("AuthorizationPolicy"):
-        spec, labels = one.get("spec") or {}, one["metadata"].get("labels") or {}
-        if spec.get("action", "ALLOW") != "ALLOW" or labels.items() >= MANAGED.items() or owner(one) != "/":
-            continue
-        selected = ((spec.get("selector") or {}).get("matchLabels") or {}).items()
-        for workload in placement.workloads(wanted, around):
-            if key(one).partition("/")[0] == workload.namespace and selected <= workload.selector.items():
-                yield one
 
 
 def _admissions(around: Cluster, wanted: APIRule) -> Iterator[Admission]:

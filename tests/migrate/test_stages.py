@@ -175,12 +175,80 @@ def test_nothing_is_written_before_what_stands_is_kept():
     assert [key(one) for one in kept.rules] == ["shop/orders-0"]
 
 
-def test_a_workload_that_has_an_allow_already_is_not_opened():
-    spec = {"selector": {"matchLabels": {"app": "orders"}}, "action": "ALLOW", "rules": [{}]}
-    there = made("AuthorizationPolicy", "theirs", spec, "security.istio.io/v1")
-    item = planned(state(there)).item
+def allow(name: str = "theirs", rules: Any = (), **spec: Any) -> dict[str, Any]:
+    whole = {"action": "ALLOW", "rules": list(rules)} | spec
+    return made("AuthorizationPolicy", name, whole, "security.istio.io/v1")
+
+
+def root(namespace: str) -> dict[str, Any]:
+    return made("ConfigMap", "istio-system/istio", {}) | {"data": {"mesh": f"rootNamespace: {namespace}"}}
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [allow(selector={"matchLabels": {"app": "orders"}}, rules=[{}])],
+        [allow(rules=[{"from": [{"source": {"namespaces": ["shop"]}}]}])],
+        [made("AuthorizationPolicy", "istio-system/allow-nothing", {})],
+        [allow("istio-system/theirs", selector={"matchLabels": {"app": "orders"}})],
+        [root("mesh"), allow("mesh/allow-nothing")],
+    ],
+)
+def test_a_workload_that_has_an_allow_already_is_not_opened(there):
+    item = planned(state(*there)).item
     assert item.admissions == ()
     assert not [one for one in writes(stages.forward(item, Stage.PREPARE)) if "Policy" in str(one)]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [allow("other/theirs")],
+        [allow(selector={"matchLabels": {"app": "notes"}})],
+        [allow(action="DENY", rules=[{}])],
+        [allow(targetRefs=[{"kind": "Gateway", "name": "waypoint"}])],
+        [root("mesh"), allow("istio-system/allow-nothing")],
+    ],
+)
+def test_a_workload_that_other_policies_leave_alone_keeps_its_callers(there):
+    found = planned(state(*there))
+    assert found.item.admissions
+    assert found.obstacles == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "passes"),
+    [
+        (None, True),
+        ({}, True),
+        ({"ipBlocks": ["10.0.0.0/8"]}, True),
+        ({"requestPrincipals": ["*"]}, True),
+        ({"namespaces": ["istio-system", "kyma-system"]}, True),
+        ({"namespaces": ["kyma-system"]}, False),
+        ({"principals": ["*"]}, True),
+        ({"principals": ["old-domain/ns/istio-system/*"]}, True),
+        ({"principals": ["*/sa/istio-ingressgateway-service-account"]}, True),
+        ({"principals": ["cluster.local/ns/kyma-system/sa/oathkeeper"]}, False),
+        ({"serviceAccounts": ["istio-system/istio-ingressgateway-service-account"]}, True),
+        ({"serviceAccounts": ["istio-ingressgateway-service-account"]}, False),
+        ({"notPrincipals": [SETTINGS.istio.gateway_principal]}, False),
+        ({"notPrincipals": ["cluster.local/ns/bank/*"]}, True),
+        ({"notNamespaces": ["istio-*"]}, False),
+    ],
+)
+def test_an_allow_of_others_that_the_gateway_would_pass_by_is_in_the_way(source, passes):
+    rule = {"to": [{"operation": {"paths": ["/healthz"]}}]} | (
+        {"from": [{"source": source}]} if source else {}
+    )
+    found = planned(state(allow(rules=[rule]))).obstacles
+    assert [line.partition(" from")[0] for line in found] == (
+        ["AuthorizationPolicy shop/theirs may admit the gateway past the new rules"] if passes else []
+    )
+
+
+def test_a_guard_that_somebody_sets_up_on_the_way_is_not_passed_by():
+    (line,) = planned(at(Stage.SHADOW) | {("AuthorizationPolicy", "shop/theirs"): allow()}).obstacles
+    assert line.startswith("AuthorizationPolicy shop/theirs guards the workload only since this began")
 
 
 @pytest.mark.parametrize(
