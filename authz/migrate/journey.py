@@ -11,6 +11,7 @@ from authz.config import Config
 from authz.controller.api import Api
 from authz.controller.kinds import Document
 from authz.core.reason import Unavailable
+from authz.istio import migration
 from authz.migrate import cluster, differing, hindrances, seen, stages, survey
 from authz.migrate.cluster import Followed, Stuck
 from authz.migrate.stages import Item, Stage
@@ -24,6 +25,7 @@ _UNSEEN = "no shadow has seen it: --report says where one tells, --without-shado
 _NO_REPORT = "the report of the shadow can not be read: {}"
 _STILL = "{} still leads through Oathkeeper to its workload: migrate it first, or --in-cluster keep"
 _TOGETHER = "its workload is also {}'s, which has not come so far: switch them together"
+_FORWARD = "{}: is taken forward again by somebody else: let them end first"
 _WIDTHS = "{:<40} {:<8} {:<8} {}"
 
 
@@ -101,20 +103,34 @@ class Journey:
         return whole
 
     async def undo(self, to: str | None, *, dry_run: bool) -> bool:
-        """To the stage before, or to the one that is named. Raises Stuck."""
-        for stage in reversed(Stage):
-            found = await self._survey()
-            due = [one.item for one in self._meant(found) if one.item.stage is stage is not Stage.BEFORE]
-            if to and stage <= Stage[to.upper()]:
-                break
-            if due and dry_run:
+        """To the stage before, or to the one that is named. False if one can not be read. Raises Stuck."""
+        lowest = Stage[to.upper()] if to else Stage.BEFORE
+        above, moved = len(Stage), False
+        while due := _furthest(self._meant(found := await self._survey()), lowest):
+            if moved and not to:
+                return True
+            if _leaving(due[0]) >= above:
+                raise Stuck(_FORWARD.format(", ".join(item.key for item in due)))
+            above, moved = _leaving(due[0]), True
+            if dry_run:
                 self._show(found, [step for item in due for step in stages.back(item)[1]])
-            elif due:
-                async with cluster.followed(self._api, self._settings) as followed:
-                    await self._travel(followed).back(due)
-            if due and (dry_run or not to):
-                break
-        return True
+                return True
+            await self._back(due)
+        return moved or self._nothing(self._meant(found))
+
+    def _nothing(self, found: Sequence[Planned]) -> bool:
+        """Tells where they are. Of what is begun and at `before` an obstacle says why it is not known."""
+        for one in found:
+            self._tell(f"{one.item.key}: is at {one.item.stage!s}, nothing to undo")
+            for line in one.obstacles:
+                self._tell(f"{one.item.key}: {line}")
+        if not found:
+            self._tell("nothing to undo: no APIRule is on its way")
+        return not any(one.obstacles and one.item.stage is Stage.BEFORE for one in found)
+
+    async def _back(self, items: Sequence[Item]) -> None:
+        async with cluster.followed(self._api, self._settings) as followed:
+            await self._travel(followed).back(items)
 
     def _is_due(self, one: Planned, target: Stage, to: str | None) -> bool:
         """Without a shadow that stage is left out."""
@@ -188,3 +204,15 @@ class Journey:
     def _show(self, found: Survey, steps: Iterable[stages.Step]) -> None:
         for line in differing.lines(found, steps):
             self._tell(line)
+
+
+def _leaving(item: Item) -> Stage:
+    """What has guards already is on the way to `switch`, or back from it."""
+    return Stage.SWITCH if item.marked == migration.Stage.GUARD else item.stage
+
+
+def _furthest(found: Iterable[Planned], lowest: Stage) -> list[Item]:
+    """Those that are furthest above it, and go back together."""
+    items = [one.item for one in found if _leaving(one.item) > lowest]
+    furthest = max(map(_leaving, items), default=lowest)
+    return [item for item in items if _leaving(item) is furthest]
