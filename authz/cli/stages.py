@@ -35,6 +35,20 @@ _DRAIN = click.option(
 _LABEL = click.option("--label", default="", metavar="NAME=VALUE", help="APIRules with this label alone.")
 
 
+class _Shadow(click.ParamType[str]):
+    """The Service that copies go to: a name alone would send them nowhere, and nobody would be told."""
+
+    name = "service"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from authz.migrate import saved
+
+        try:
+            return saved.shadowing(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command()
 @_FILES
 @_CONFIG
@@ -63,7 +77,13 @@ def plan(files: tuple[Path, ...], config_file: Path, **chosen: Any) -> None:
 @_NAMESPACE
 @_LABEL
 @click.option("--to", type=click.Choice(["prepare", "shadow", "switch", "finish"]), help="Else one stage.")
-@click.option("--shadow", default="", metavar="NAME.NAMESPACE:PORT", help="The Service of `migrate shadow`.")
+@click.option(
+    "--shadow",
+    type=_Shadow(),
+    default="",
+    metavar="NAME.NAMESPACE:PORT",
+    help="The Service of `migrate shadow`.",
+)
 @click.option("--report", default="", metavar="URL", help="Where `migrate shadow` shows what it has seen.")
 @click.option("--without-shadow", is_flag=True, help="Switch what no shadow has seen.")
 @click.option("--in-cluster", type=click.Choice(["keep", "refuse"]), default="keep", show_default=True)

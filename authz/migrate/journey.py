@@ -21,6 +21,7 @@ from authz.migrate.travel import Travel
 from authz.sources.http import Client
 
 _NEEDS_SHADOW = "name the Service of `migrate shadow` with --shadow, or leave the stage out: --to switch"
+_NO_SHADOW = "Service {} with port {} not found: the copies would go nowhere"
 _UNSEEN = "no shadow has seen it: --report says where one tells, --without-shadow goes without"
 _NO_REPORT = "the report of the shadow can not be read: {}"
 _STILL = "{} still leads through Oathkeeper to its workload: migrate it first, or --in-cluster keep"
@@ -144,8 +145,8 @@ class Journey:
     async def _stopped(self, found: Survey, one: Planned, target: Stage, due: Sequence[Planned]) -> list[str]:
         """Tells why it stays where it is."""
         problems = [*one.obstacles]
-        if target is Stage.SHADOW and not one.item.kept.shadow:
-            problems.append(_NEEDS_SHADOW)
+        if target is Stage.SHADOW:
+            problems += _shadowless(found, one.item.kept.shadow)
         if target is Stage.SWITCH and one.item.marked != "switch":
             problems += await self._judged(found, one, due)
         if target is Stage.FINISH and self._choices.in_cluster == "refuse":
@@ -204,6 +205,17 @@ class Journey:
     def _show(self, found: Survey, steps: Iterable[stages.Step]) -> None:
         for line in differing.lines(found, steps):
             self._tell(line)
+
+
+def _shadowless(found: Survey, shadow: str) -> list[str]:
+    """Envoy drops copies for a Service that is not there, and tells nobody."""
+    if not shadow:
+        return [_NEEDS_SHADOW]
+    where, _, port = shadow.partition(":")
+    name, _, namespace = where.partition(".")
+    there = found.find("Service", f"{namespace}/{name}")
+    ports = [each["port"] for each in there["spec"].get("ports") or ()] if there else []
+    return [] if int(port) in ports else [_NO_SHADOW.format(f"{namespace}/{name}", port)]
 
 
 def _leaving(item: Item) -> Stage:

@@ -4,6 +4,7 @@ Pure. It is written before anything else is, and never written over by what is f
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,10 @@ RULES = Kind("oathkeeper.ory.sh/v1alpha1", "Rule", "rules")
 
 MANAGED = {"app.kubernetes.io/managed-by": "authz-migrate"}
 SAVED_MAX_BYTES = 900 << 10  # etcd takes 1 MiB in a ConfigMap
+
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_shadow = re.compile(rf"{_LABEL}\.{_LABEL}:[1-9][0-9]{{0,4}}", re.ASCII).fullmatch
+_PORT_MAX = 65_535
 
 
 class TooLarge(ValueError):
@@ -69,10 +74,19 @@ def read(document: Mapping[str, Any]) -> Saved:
         routes=tuple(before["virtualServices"]),
         rules=tuple(before["rules"]),
         admits=before["admits"],
-        shadow=data["shadow"],
+        shadow=shadowing(data["shadow"]),
         finished=json.loads(data["finished"]),
         begun=True,
     )
+
+
+def shadowing(text: str) -> str:
+    """A Service, `name.namespace:port`, or "". Raises ValueError."""
+    if text and not (_shadow(text) and int(text.rpartition(":")[2]) <= _PORT_MAX):
+        raise ValueError(
+            f"{text!r} is no NAME.NAMESPACE:PORT of a Service, like authz-shadow.authz-system:8080"
+        )
+    return text
 
 
 def plain(document: Document) -> Document:

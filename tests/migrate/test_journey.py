@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from authz.cli import main
 from authz.istio.migration import ROUTES, STAGE
 from authz.migrate import stages
 from authz.migrate.cluster import Stuck
@@ -13,15 +15,50 @@ from authz.migrate.surveyed import Survey
 from tests.migrate.test_stages import SETTINGS, at, planned, state, writes, written
 
 NOBODYS: Any = None
+NONE = Choices()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "authz-shadow",
+        "authz-shadow.authz-system",
+        "authz-shadow:8080",
+        "a.b:0",
+        "a.b:65536",
+        "a.b:x",
+        "a.b.c:80",
+    ],
+)
+def test_a_shadow_that_is_no_service_is_refused(text, tmp_path):
+    config = tmp_path / "authz.yaml"
+    config.write_text("istio: {provider: authz}")
+    verb = ["migrate", "apply", "--config", str(config), "--shadow", text]
+    result = CliRunner().invoke(main, verb)
+    assert result.exit_code == 2
+    assert "no NAME.NAMESPACE:PORT of a Service" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("shadow", "message"),
+    [
+        ("shade.shop:80", "Service shop/shade with port 80 not found"),
+        ("orders.shop:81", "Service shop/orders with port 81 not found"),
+    ],
+)
+async def test_copies_go_to_a_service_that_is_there(shadow, message):
+    journey = Undo(at(Stage.PREPARE), choices=Choices(shadow=shadow))
+    assert not await journey.apply(None, dry_run=True)
+    assert message in journey.told[0]
 
 
 class Undo(Journey):
     """Of a cluster in memory, in which somebody else may take back what is done."""
 
-    def __init__(self, now, *, disturbed=False):
+    def __init__(self, now, *, disturbed=False, choices=NONE):
         self.told: list[str] = []
         self.now, self._disturbed = now, disturbed
-        super().__init__(NOBODYS, SETTINGS, [], Choices(), self.told.append)
+        super().__init__(NOBODYS, SETTINGS, [], choices, self.told.append)
 
     async def _survey(self):
         return Survey(tuple(self.now.values()), SETTINGS)
