@@ -12,7 +12,7 @@ from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.migration import PREFIX, STAGE
 from authz.istio.problem import Invalid
-from authz.migrate import allows, hindrances, saved
+from authz.migrate import allows, hindrances, lost, saved
 from authz.migrate.admission import Admission
 from authz.migrate.saved import Saved, TooLarge
 from authz.migrate.stages import Item
@@ -45,7 +45,9 @@ def plan(survey: Survey, wanted: Sequence[Document], shadow: str = "") -> list[P
 
 
 def _is_moving(survey: Survey, document: Document) -> bool:
-    return survey.find("ConfigMap", f"{key(document)}-migration") is not None
+    """An old one that has gone back to `before` stays held at `prepare`, and has nothing kept."""
+    marked = saved.annotations(document).get(STAGE, "") not in ("", "prepare")
+    return marked or survey.find("ConfigMap", f"{key(document)}-migration") is not None
 
 
 def _planned(survey: Survey, around: Cluster, wanted: Document, shadow: str) -> Planned:
@@ -68,7 +70,8 @@ def _planned(survey: Survey, around: Cluster, wanted: Document, shadow: str) -> 
     )
     return Planned(
         item,
-        tuple(hindrances.obstacles(survey, around, parsed, item)),
+        tuple(lost.problems(survey, parsed, item))
+        or tuple(hindrances.obstacles(survey, around, parsed, item)),
         tuple(hindrances.notes(around, parsed, item)),
         hosts=hosts.full(parsed, around.gateways),
         pods=frozenset(one.pods for one in placement.workloads(parsed, around)),

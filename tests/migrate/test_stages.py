@@ -135,7 +135,9 @@ def test_what_is_interrupted_at_any_write_goes_on_and_ends_alike(to):
                 break
             written(now, one)
             assert is_served(now)
-        again = planned(now, shadow=SHADOW).item
+        found = planned(now, shadow=SHADOW)
+        assert found.obstacles == ()
+        again = found.item
         if again.stage < to:
             for one in writes(stages.forward(again, to)):
                 written(now, one)
@@ -153,6 +155,7 @@ def test_undo_comes_back_to_the_stage_before_and_serves_all_the_way(stage):
     for one in writes(steps):
         written(now, one)
         assert is_served(now)
+        assert planned(now).obstacles == ()
     assert to is Stage(stage - 1)
     assert planned(now).item.stage is to
 
@@ -289,6 +292,43 @@ def test_somebody_who_writes_the_old_route_meanwhile_is_named():
 def test_rules_that_were_mended_in_the_file_alone_go_no_further(stage):
     (line,) = planned(at(stage), wanted(rules=[{"path": "/a", "methods": ["GET"], "noAuth": True}])).obstacles
     assert line.startswith("the APIRule in the cluster is not what the file says: undo it to before")
+
+
+OURS = route("orders", to="orders", labels=KYMAS)
+
+
+def lost(now: State, what: str) -> State:
+    """Without its ConfigMap, or with the APIRule as a file has it."""
+    if what == "ConfigMap":
+        return {name: one for name, one in now.items() if name[0] != "ConfigMap"}
+    return now | {("APIRule", "shop/orders"): wanted()}
+
+
+@pytest.mark.parametrize(
+    ("stage", "what", "message"),
+    [
+        (Stage.SHADOW, "ConfigMap", "its annotation says shadow, and ConfigMap shop/orders-migration"),
+        (Stage.SWITCH, "ConfigMap", "its annotation says switch, and ConfigMap shop/orders-migration"),
+        (Stage.FINISH, "ConfigMap", "it serves its hosts already"),
+        (Stage.SHADOW, "mark", "its annotation is gone, as by a Replace, and it serves: put it back with"),
+        (Stage.SWITCH, "mark", "its annotation is gone, as by a Replace, and it serves: put it back with"),
+    ],
+)
+def test_what_serves_without_its_mark_or_its_configmap_is_not_prepared_again(stage, what, message):
+    now = lost(at(stage), what) | {("VirtualService", "shop/orders"): OURS}
+    (line,) = planned(now).obstacles
+    assert line.startswith(message)
+
+
+def test_an_old_route_that_is_gone_tells_that_the_mark_is_lost():
+    (line,) = planned(lost(at(Stage.SWITCH), "mark")).obstacles
+    assert "migration-stage=switch gateway.kyma-project.io/migration-routes=shop/orders-x7k2p`" in line
+
+
+def test_one_without_its_configmap_is_told_of_though_no_file_has_it():
+    every = Survey(tuple(lost(at(Stage.SWITCH), "ConfigMap").values()), SETTINGS)
+    (found,) = survey.plan(every, [])
+    assert found.obstacles
 
 
 def test_an_edited_configmap_stops_it():
