@@ -42,6 +42,10 @@ _SINCE = (
     "AuthorizationPolicy {} guards the workload only since this began, and the migration's own admits more: "
     "undo to before, and apply again"
 )
+_RULE_ELSEWHERE = (
+    "Rule {} is for {} too, and of another namespace than the APIRule: it would go in the end, "
+    "so let its people move it here first"
+)
 _NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
 
 
@@ -67,6 +71,7 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
         yield from _other_pods(around, wanted)
         yield from _allowed(survey, around, wanted, item)
     if item.stage is Stage.BEFORE:
+        yield from _rules_elsewhere(wanted, item, own)
         yield from _kymas(survey, wanted)
         yield from _straight(survey, around, wanted, own)
     elif item.stage < Stage.FINISH:
@@ -90,6 +95,12 @@ def _allowed(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> It
             yield _PAST.format(key(one), principal)
         elif item.kept.begun and item.kept.admits:
             yield _SINCE.format(key(one))
+
+
+def _rules_elsewhere(wanted: APIRule, item: Item, own: set[str]) -> Iterator[str]:
+    for one in item.kept.rules:
+        if key(one).partition("/")[0] != wanted.namespace:
+            yield _RULE_ELSEWHERE.format(key(one), ", ".join(sorted(own)))
 
 
 def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:

@@ -18,7 +18,7 @@ from authz.migrate.saved import Saved, TooLarge
 from authz.migrate.stages import Item
 from authz.migrate.surveyed import Survey, owner
 
-_BROKEN = "ConfigMap {}-migration can not be read, somebody has edited it"
+_BROKEN = "ConfigMap {}-migration can not be read or has objects of others, somebody has edited it"
 _TOGETHER = "shares its workload with {}: switch them together"
 
 
@@ -88,7 +88,7 @@ def _unmarked(document: Document) -> Document:
 def _kept(survey: Survey, around: Cluster, wanted: APIRule, there: Document | None) -> Saved:
     """What was kept when it began, else what stands now."""
     if found := survey.find("ConfigMap", f"{wanted.key}-migration"):
-        return saved.read(found)
+        return _own(saved.read(found), wanted)
     kept = Saved(
         wanted.key,
         apirule=saved.plain(there) if there else None,
@@ -98,6 +98,18 @@ def _kept(survey: Survey, around: Cluster, wanted: APIRule, there: Document | No
         and not any(allows.guarding(survey, placement.workloads(wanted, around))),
     )
     saved.config_map(kept)
+    return kept
+
+
+def _own(kept: Saved, wanted: APIRule) -> Saved:
+    """Whoever may write ConfigMaps in one namespace sends nobody's hand to another. Raises ValueError."""
+    apirules = [kept.apirule] if kept.apirule else []
+    parts = (("APIRule", apirules), ("VirtualService", kept.routes), ("Rule", kept.rules))
+    for kind, one in ((kind, one) for kind, found in parts for one in found):
+        if one["kind"] != kind or one["metadata"]["namespace"] != wanted.namespace:
+            raise ValueError(kind)
+    if any(key(one) != wanted.key for one in apirules):
+        raise ValueError(wanted.key)
     return kept
 
 

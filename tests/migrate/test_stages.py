@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -260,6 +261,7 @@ def test_a_guard_that_somebody_sets_up_on_the_way_is_not_passed_by():
         (route("orders"), wanted(), "VirtualService shop/orders has the name of the APIRule"),
         (route("bank/other"), wanted(), "VirtualService bank/other serves orders.example.com from another"),
         (route("x", to="orders", host="y.example.com"), wanted(), "leads y.example.com to the same workload"),
+        (old_rule("bank/orders-0"), wanted(), "Rule bank/orders-0 is for orders.example.com too"),
         (service("other"), wanted(service="missing"), "Service shop/missing not found"),
         (service("other"), wanted(rules=[]), "No rules defined"),
     ],
@@ -292,6 +294,27 @@ def test_somebody_who_writes_the_old_route_meanwhile_is_named():
 def test_rules_that_were_mended_in_the_file_alone_go_no_further(stage):
     (line,) = planned(at(stage), wanted(rules=[{"path": "/a", "methods": ["GET"], "noAuth": True}])).obstacles
     assert line.startswith("the APIRule in the cluster is not what the file says: undo it to before")
+
+
+PLANTED = saved.Saved("shop/orders", routes=(route("orders-x7k2p", labels=KYMAS),))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        replace(PLANTED, routes=(route("bank/hijack", host="bank.example.com"),)),
+        replace(PLANTED, rules=(old_rule("bank/bank-0"),)),
+        replace(PLANTED, routes=(old_rule(),)),
+        replace(PLANTED, rules=(route("orders-x7k2p"),)),
+        replace(PLANTED, apirule=wanted("bank/orders")),
+        replace(PLANTED, apirule=wanted("archive")),
+    ],
+)
+def test_a_planted_configmap_sends_nobody_to_objects_of_others(kept):
+    now = at(Stage.SWITCH) | {("ConfigMap", "shop/orders-migration"): saved.config_map(kept)}
+    found = planned(now)
+    assert "somebody has edited it" in found.obstacles[0]
+    assert stages.back(found.item) == (Stage.BEFORE, ())
 
 
 OURS = route("orders", to="orders", labels=KYMAS)
