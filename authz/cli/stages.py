@@ -35,18 +35,14 @@ _DRAIN = click.option(
 _LABEL = click.option("--label", default="", metavar="NAME=VALUE", help="APIRules with this label alone.")
 
 
-class _Shadow(click.ParamType[str]):
-    """The Service that copies go to: a name alone would send them nowhere, and nobody would be told."""
+def _service(context: click.Context, option: click.Parameter, value: str) -> str:
+    """Where copies go: a name alone would send them nowhere, and nobody would be told."""
+    from authz.migrate import saved
 
-    name = "service"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from authz.migrate import saved
-
-        try:
-            return saved.shadowing(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return saved.shadowing(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from error
 
 
 @click.command()
@@ -79,7 +75,7 @@ def plan(files: tuple[Path, ...], config_file: Path, **chosen: Any) -> None:
 @click.option("--to", type=click.Choice(["prepare", "shadow", "switch", "finish"]), help="Else one stage.")
 @click.option(
     "--shadow",
-    type=_Shadow(),
+    callback=_service,
     default="",
     metavar="NAME.NAMESPACE:PORT",
     help="The Service of `migrate shadow`.",
