@@ -1,7 +1,7 @@
 """Two answers to one request and how they differ, and what is known of the rules that it may fall under."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from authz.migrate import matching, wallet
@@ -38,6 +38,13 @@ class Difference:
     def claims(self) -> Mapping[str, object]:
         """Of the credential, unverified."""
         return wallet.claims(self.sent.credential.text)
+
+    @property
+    def without_secrets(self) -> "Difference":
+        """As an example: of headers their names alone."""
+        old, new = replace(self.old, headers={}), replace(self.new, headers={})
+        told = dict.fromkeys(self.told, ("", ""))
+        return replace(self, sent=self.sent.without_secrets, old=old, new=new, told=told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ For each rule first each path, method, credential and place by itself, then any 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from random import Random
 from typing import Any
@@ -64,6 +64,12 @@ class Sent:
             between = "; " if name == "cookie" else ","
             headers[name] = f"{headers[name]}{between}{value}" if name in headers else value
         return Request(self.method, self.host, self.path, self.query, headers)
+
+    @property
+    def without_secrets(self) -> "Sent":
+        """All that is told of it: an example may be kept for days, and a live one has a live token."""
+        lines = tuple(line for line in self.lines if line in _PREFLIGHT)
+        return replace(self, query="", lines=lines, credential=replace(self.credential, text=""))
 
     def __str__(self) -> str:
         """For a person; without what is secret."""

@@ -36,7 +36,7 @@ class Judge(Protocol):
 
 
 class Shadow:
-    """What has been seen, by host. `policy` knows the hosts that are judged."""
+    """What has been seen, by the hosts of `policy`: whoever names others below a wildcard takes no memory."""
 
     def __init__(self, judge: Judge, policy: Policy) -> None:
         self._judging = judge
@@ -48,10 +48,11 @@ class Shadow:
 
     def take(self, sent: Sent) -> None:
         """Judge it, some time."""
-        if len(self._under_way) >= WAITING_MAX or not self._is_known(sent):
+        host = self._host(sent)
+        if len(self._under_way) >= WAITING_MAX or host is None:
             self.dropped += 1
             return
-        task = asyncio.create_task(self._judge(sent))
+        task = asyncio.create_task(self._judge(sent, host))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -68,9 +69,9 @@ class Shadow:
             yield ""
         yield f"{self.dropped:,} copies were dropped."
 
-    async def _judge(self, sent: Sent) -> None:
+    async def _judge(self, sent: Sent, host: str) -> None:
         async with self._slots:
-            tally = self.tallies.setdefault(sent.host.partition(":")[0].lower(), Tally())
+            tally = self.tallies.setdefault(host, Tally())
             try:
                 await self._judging.judge(sent, tally)
             except Unreachable:
@@ -78,12 +79,11 @@ class Shadow:
             else:
                 tally.asked += 1
 
-    def _is_known(self, sent: Sent) -> bool:
+    def _host(self, sent: Sent) -> str | None:
         try:
-            route.host(self._policy, sent.host)
+            return route.host(self._policy, sent.host).name
         except Refused:
-            return False
-        return True
+            return None
 
 
 def copied(request: Request) -> Sent:

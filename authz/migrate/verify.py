@@ -76,7 +76,7 @@ class Tally:
         if known := self.rows.get(key):
             known.count += 1
         else:
-            self.rows[key] = Row(difference.kind, change, difference)
+            self.rows[key] = Row(difference.kind, change, difference.without_secrets)
 
 
 class Verification:

@@ -1,14 +1,20 @@
 """Copies of live requests: read as the client sent them, judged once, bounded, and told without secrets."""
 
 import asyncio
+from dataclasses import asdict, replace
 
 import httpx
 import pytest
 
 from authz.core.policy import Host, Policy
-from authz.migrate.oathkeeper import Unreachable
-from authz.migrate.requests import Sent
+from authz.migrate import verify
+from authz.migrate.differences import context
+from authz.migrate.mesh import Outcome
+from authz.migrate.oathkeeper import Answer, Unreachable
+from authz.migrate.requests import BEARER, Sent, shown
 from authz.migrate.shadow import BODY_MAX_BYTES, WAITING_MAX, Shadow, receiving, telling
+from authz.migrate.verify import Tally
+from authz.migrate.wallet import Credential
 
 HOST = "shop.example.com"
 POLICY = Policy({HOST: Host(HOST, ())})
@@ -68,6 +74,29 @@ async def test_what_was_seen_is_counted_by_host_and_no_credential_is_told():
     page = (await told(shadow, "/")).text
     assert HOST in page
     assert "secret" not in page
+
+
+async def test_hosts_below_a_wildcard_share_its_tally():
+    wildcard = "*.example.com"
+    shadow = Shadow(Judge(), Policy({wildcard: Host(wildcard, ())}))
+    for number in range(50):
+        shadow.take(Sent("GET", f"{number}.example.com", "/"))
+    await asyncio.sleep(0.01)
+    assert {host: tally.asked for host, tally in shadow.tallies.items()} == {wildcard: 50}
+
+
+def test_an_example_is_kept_without_its_credentials():
+    bearer = shown(Sent("GET", HOST, "/a", "t=hunter2"), Credential("a live token", "hunter2"), BEARER)
+    sent = replace(bearer, lines=(*bearer.lines, ("cookie", "s=hunter2")))
+    old = Answer(200, headers={"authorization": "hunter2"})
+    difference = verify.compare(sent, old, Outcome(200, "PUBLIC"), 0.0)
+    assert difference
+    tally = Tally()
+    tally.add(difference, context(sent, (), (), names_path=True))
+    (row,) = tally.rows.values()
+    assert "hunter2" not in str(asdict(row.example))
+    assert str(row.example.sent) == str(sent)
+    assert list(row.example.told) == ["authorization"]
 
 
 async def test_hosts_that_nobody_has_converted_take_no_memory():
