@@ -153,11 +153,13 @@ class Authorizer(Section):
     identity_token: IdentityToken | None = None
     anonymous: Anonymous | None = None
     """Let callers without a credential pass, unless they send `Authorization`. A bad one is refused."""
+    nobody: bool = False
+    """Refuse everyone: for a path's methods that a later rule would let pass."""
 
     def model_post_init(self, _: object) -> None:
         """Kinds that can not be told apart, and what would let nobody in."""
-        if not self.accept and not self.anonymous:
-            raise ValueError("accept or anonymous is needed: nobody could pass")
+        if self.nobody == bool(self.accept or self.anonymous):
+            raise ValueError("accept or anonymous is needed, or nobody: true and neither")
         if self.identity_token and self.anonymous and not self.anonymous.subject:
             raise ValueError("identityToken takes a subject of anonymous")
         accept.check_together(self.accept)
@@ -191,12 +193,11 @@ class Config(Section):
         names = [authorizer.name for authorizer in self.authorizers]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"authorizers share a name: {', '.join(twice)}")
-        if not self.identity_tokens.keys and any(one.identity_token for one in self.authorizers):
+        keys, header = self.identity_tokens.keys, self.identity_tokens.header
+        if not keys and any(one.identity_token for one in self.authorizers):
             raise ValueError("an authorizer's identityToken takes identityTokens.keys")
-        if self.identity_tokens.keys and any(
-            self.identity_tokens.header in one.identity_headers for one in self.authorizers
-        ):
-            raise ValueError(f"identityHeaders: {self.identity_tokens.header} is for identity tokens")
+        if keys and any(header in one.identity_headers for one in self.authorizers):
+            raise ValueError(f"identityHeaders: {header} is for identity tokens")
         accept.check_all(one for authorizer in self.authorizers for one in authorizer.accept)
 
 
@@ -216,9 +217,8 @@ def parse(text: str) -> Config:
         raise Invalid([("", str(error))]) from error
     if len(found) > 1:
         raise Invalid([("", "one document is expected")])
-    document = found[0] if found else None
     try:
-        return Config.model_validate({} if document is None else document)
+        return Config.model_validate(found[0] if found and found[0] is not None else {})
     except ValidationError as error:
         mistakes = {_path(detail["loc"]): _message(detail) for detail in error.errors()}
         raise Invalid((path, mistakes[path]) for path in mistakes if not _echoes(path, mistakes)) from error

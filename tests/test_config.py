@@ -61,7 +61,11 @@ def test_a_duration_has_a_unit(text, expected):
         ("listen: 7", ["listen: a mapping of settings is expected"]),
         (
             "authorizers: [{name: a, accept: []}]",
-            ["authorizers[0]: accept or anonymous is needed: nobody could pass"],
+            ["authorizers[0]: accept or anonymous is needed, or nobody: true and neither"],
+        ),
+        (
+            "authorizers: [{name: a, nobody: true, anonymous: {}}]",
+            ["authorizers[0]: accept or anonymous is needed, or nobody: true and neither"],
         ),
         (
             "authorizers: [{name: a, accept: [{jwt: {issuer: i}}]}]\nfoo: 1",

@@ -47,7 +47,7 @@ class Reason(Enum):
     IDENTITY_UNUSABLE = (403, "", "A claim can not be passed on as a header.")
     HOST_UNKNOWN = (403, "", "No APIRule covers this host.")
     RULE_MISSING = (403, "", "No rule of this host covers this method and path.")
-    AUTHORIZER_ELSEWHERE = (403, "", "The rule's authorizer is not one of this service.")
+    AUTHORIZER_ELSEWHERE = (403, "", "The rule's authorizer is not one of this service, or is for nobody.")
 
     RESOURCE_UNPROTECTED = (404, "", "No token is asked for at this path.")
 

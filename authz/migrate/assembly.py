@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from authz.istio import apirule
+from authz.istio import apirule, precedence
 from authz.istio.problem import Invalid
-from authz.migrate import authorizers, deciding, encoded, order
+from authz.migrate import authorizers, deciding, encoded, order, passed_on
 from authz.migrate.grouping import Group
 from authz.migrate.made import Made, Rule
 from authz.migrate.report import Ledger
@@ -51,6 +51,7 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
     encoded.tell(group.made, ledger)
     if group.is_open or not arranged:
         return None
+    arranged = passed_on.refused(arranged, ledger)
     document = _document(group, arranged, ours)
     try:
         parsed = apirule.parse(document)
@@ -103,7 +104,7 @@ def _tell_shut(rules: list[Rule], ledger: Ledger) -> None:
     """What nobody may use has no rule; unless another would let its requests pass."""
     for shut in (rule for rule in rules if rule.made.is_shut):
         for other in rules:
-            if not other.made.is_shut and order.meets(shut, other):
+            if not other.made.is_shut and (order.meets(shut, other) or _takes_methods(shut, other)):
                 ledger.index = shut.made.old.index
                 question = (
                     f"Nobody may use {shut.template}, but {order.field(other)} would let its requests pass. "
@@ -111,6 +112,12 @@ def _tell_shut(rules: list[Rule], ledger: Ledger) -> None:
                 )
                 ledger.ask(order.field(shut), question, "take the path out of the other rule", code="shut")
     ledger.index = None
+
+
+def _takes_methods(shut: Rule, other: Rule) -> bool:
+    """Kyma's route to Oathkeeper took all methods of the path; without it this rule has the others."""
+    led = shut.made.old.by_oathkeeper and not other.made.old.by_oathkeeper
+    return led and precedence.overlaps(shut.path, other.path)
 
 
 def _document(group: Group, rules: list[Rule], ours: frozenset[str]) -> Document:
@@ -134,7 +141,7 @@ def _rule(rule: Rule, ours: frozenset[str]) -> Document:
     made: Document = {"path": rule.template, "methods": list(rule.methods)}
     if rule.made.is_public:
         return made | {"noAuth": True}
-    if is_ours(rule.made, ours):
+    if rule.made.is_shut or is_ours(rule.made, ours):
         return made | {"extAuth": {"authorizers": [authorizers.entry(rule.made)["name"]]}}
     return made | {"jwt": dict(rule.made.ways[0].mesh)}
 

@@ -14,6 +14,7 @@ from authz.migrate.made import Made
 from authz.migrate.report import Ledger
 
 NAME_MAX_LENGTH = 40  # of what is readable; names in APIRules and logs stay short
+NOBODY = "nobody"
 KEYS = "/etc/authz/identity"
 
 Entry = Mapping[str, Any]
@@ -21,6 +22,8 @@ Entry = Mapping[str, Any]
 
 def entry(made: Made) -> dict[str, Any]:
     """The authorizer of a rule."""
+    if made.is_shut:
+        return {"name": NOBODY, "nobody": True}
     accept = [one for way in made.ways for one in way.accept]
     said: dict[str, Any] = {"accept": accept} if accept else {}
     if made.anonymous is not None:

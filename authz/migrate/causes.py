@@ -53,8 +53,8 @@ def is_preflight(one: Difference, _: Context) -> bool:
 
 
 def is_passed_on(one: Difference, context: Context) -> bool:
-    """A method that the first route's rule did not list, and a later one does."""
-    return one.old.status == 404 and context.has("methods-passed-on") and one.new.why == "PUBLIC"
+    """A method that the first route's rule did not list, and a later one does: now it is refused."""
+    return one.old.status == 404 and context.has("methods-passed-on")
 
 
 def has_other_prefix(one: Difference, context: Context) -> bool:

@@ -83,10 +83,10 @@ CHANGES: tuple[Change, ...] = (
     ),
     Change(
         "methods that a later rule has",
-        _GAINS,
+        _REFUSALS,
         causes.is_passed_on,
         "A path led to Oathkeeper with all methods, which answered 404 to those that its rule did not"
-        " list; now a later, public rule has them.",
+        " list; where a later rule has them they get 403 now.",
     ),
     Change(
         "tokens without the prefix",

@@ -55,7 +55,7 @@ def convert(
         silence.speak(one)
     kept = [one for group, one in built if one and not group.is_open]
     made = [rule.made for one in kept for rule in one.rules]
-    guarded = [one for one in made if assembly.is_ours(one, ours)]
+    guarded = [one for one in made if one.is_shut or assembly.is_ours(one, ours)]
     overall = Ledger(Origin("", "conversion", "as a whole"), choices.accepted)
     about = [configuration.rows(world.settings, choices.accepted)] if world.settings else []
     registered = [clients.convert(client, choices.accepted) for client in world.clients]

@@ -74,20 +74,8 @@ def _tell_meeting(first: Rule, later: Rule, ledger: Ledger) -> None:
     """What became of requests that both are for."""
     if first.made is later.made or not precedence.overlaps(first.path, later.path):
         return
-    if _both_by_oathkeeper(first, later):
-        if set(first.methods) & set(later.methods):
-            _tell_overlap(first, later, ledger)
-    elif first.made.old.by_oathkeeper and later.made.old.origin.kind == "APIRule" and later.made.is_public:
-        _tell_passed_on(first, later, ledger)
-
-
-def _tell_passed_on(first: Rule, later: Rule, ledger: Ledger) -> None:
-    """Kyma's routes to Oathkeeper took a path with all of its methods."""
-    if passed := [method for method in later.methods if method not in first.methods]:
-        message = (
-            f"Oathkeeper answered 404 to {', '.join(passed)}; now {field(later)}, which is public, has them."
-        )
-        ledger.kept(field(first), message, old=first.methods, new=passed, code="methods-passed-on")
+    if _both_by_oathkeeper(first, later) and set(first.methods) & set(later.methods):
+        _tell_overlap(first, later, ledger)
 
 
 def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:

@@ -180,3 +180,53 @@ def test_an_encoded_character_leads_to_no_rule_that_asks_for_less(guarded, who, 
 @pytest.mark.parametrize("guarded", ["/v1/<[^/]+>/x", "/v1/<[0-9a-f-]+>", "/w:x"])
 def test_what_is_the_same_encoded_is_not_asked(guarded):
     assert "encoded" not in codes(of_urls(guarded, SCOPE, "/v1/<.*>", NOOP))
+
+
+def said(made: Conversion) -> list[tuple[str, str, str]]:
+    """Of each rule its path, its methods, and who decides."""
+    return [
+        (one["path"], " ".join(one["methods"]), *one.get("extAuth", {"authorizers": [""]})["authorizers"])
+        for one in made.apirules[0]["spec"]["rules"]
+    ]
+
+
+def strategy(where: str, methods: str, handlers: str) -> str:
+    return f"{{path: {where}, methods: [{methods}], accessStrategies: {handlers}}}"
+
+
+OPEN = "[{handler: allow}]"
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (
+            [strategy("/a", "GET", NOOP), strategy("/.*", "GET, POST", OPEN)],
+            [("/a", "GET", ""), ("/a", "POST", "nobody"), ("/*", "GET POST", "")],
+        ),
+        (
+            [strategy("/a", "GET", NOOP), strategy("/a|/b", "POST", NOOP), strategy("/.*", "POST", OPEN)],
+            [("/a", "GET", ""), ("/a", "POST", ""), ("/b", "POST", ""), ("/*", "POST", "")],
+        ),
+        (
+            [strategy("/a", "GET", NOOP), strategy("/.*", "GET, POST", NOOP)],
+            [("/a", "GET", ""), ("/*", "GET POST", "")],
+        ),
+    ],
+)
+def test_methods_that_a_path_did_not_have_are_nobodys(rules, expected):
+    """Kyma's route led all of them to Oathkeeper, which answered 404."""
+    made = of_apirule(*rules)
+    assert said(made) == expected
+    names = [one["name"] for one in made.config.get("authorizers", ())]
+    assert names == (["nobody"] if any("nobody" in one for one in expected) else [])
+
+
+def test_methods_behind_a_guard_are_nobodys_too():
+    made = of_apirule(strategy("/admin/.*", "GET", SCOPE), strategy("/.*", "GET, POST, DELETE", OPEN))
+    assert said(made)[1] == ("/admin/{**}", "POST DELETE", "nobody")
+
+
+def test_a_shut_path_does_not_leave_its_other_methods_to_a_public_rule():
+    shut = strategy("/admin/.*", "GET", "[{handler: unauthorized}]")
+    assert codes(of_apirule(shut, strategy("/.*", "POST", OPEN))) == {"shut"}
