@@ -46,6 +46,10 @@ _RULE_ELSEWHERE = (
     "Rule {} is for {} too, and of another namespace than the APIRule: it would go in the end, "
     "so let its people move it here first"
 )
+_RENAMED = (
+    "VirtualService {} sends requests to the workload as {}, which the policy of the migration would refuse "
+    "from prepare on: leave the host as it is"
+)
 _NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
 
 
@@ -72,6 +76,7 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
         yield from _allowed(survey, around, wanted, item)
     if item.stage is Stage.BEFORE:
         yield from _rules_elsewhere(wanted, item, own)
+        yield from _renamed(item, own)
         yield from _kymas(survey, wanted)
         yield from _straight(survey, around, wanted, own)
     elif item.stage < Stage.FINISH:
@@ -101,6 +106,26 @@ def _rules_elsewhere(wanted: APIRule, item: Item, own: set[str]) -> Iterator[str
     for one in item.kept.rules:
         if key(one).partition("/")[0] != wanted.namespace:
             yield _RULE_ELSEWHERE.format(key(one), ", ".join(sorted(own)))
+
+
+def _renamed(item: Item, own: set[str]) -> Iterator[str]:
+    """A policy compares the authority as the workload sees it."""
+    services = {one.service for one in item.admissions}
+    for route in item.kept.routes:
+        for http in route["spec"].get("http") or ():
+            others = {host for host in _renames(http) if host.lower() not in own}
+            if others and services & set(_destinations({**route, "spec": {"http": [http]}})):
+                yield _RENAMED.format(key(route), ", ".join(sorted(others)))
+
+
+def _renames(http: Document) -> Iterator[str]:
+    """To what a route changes the host, in any of the ways that Istio has."""
+    yield from filter(None, [(http.get("rewrite") or {}).get("authority")])
+    for part in [http, *(http.get("route") or ())]:
+        request = (part.get("headers") or {}).get("request") or {}
+        for name, value in (request.get("set") or {}).items():
+            if name.lower() in ("host", ":authority"):
+                yield str(value)
 
 
 def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:

@@ -270,6 +270,31 @@ def test_what_stands_in_the_way_is_said(more, apirule, message):
     assert any(message in line for line in planned(state(more), apirule).obstacles)
 
 
+@pytest.mark.parametrize(
+    ("part", "is_in_the_way"),
+    [
+        ({"rewrite": {"authority": "orders.internal"}}, True),
+        ({"headers": {"request": {"set": {"Host": "orders.internal"}}}}, True),
+        ({"headers": {"request": {"set": {":authority": "orders.internal"}}}}, True),
+        ({"rewrite": {"authority": "orders.example.com"}}, False),
+        ({"rewrite": {"uri": "/"}}, False),
+        ({"headers": {"request": {"set": {"x-from": "orders.internal"}}}}, False),
+    ],
+)
+def test_a_route_that_gives_the_workload_another_host_is_in_the_way(part, is_in_the_way):
+    straight = {"route": [{"destination": {"host": "orders.shop.svc.cluster.local"}}]} | part
+    there = route("orders-x7k2p", labels=KYMAS)
+    there["spec"]["http"].insert(0, straight)
+    found = planned(state(there)).obstacles
+    assert any("sends requests to the workload as orders.internal" in one for one in found) is is_in_the_way
+
+
+def test_a_route_to_oathkeeper_may_change_the_host():
+    there = route("orders-x7k2p", labels=KYMAS)
+    there["spec"]["http"][0]["rewrite"] = {"authority": "orders.internal"}
+    assert planned(state(there)).obstacles == ()
+
+
 @pytest.mark.parametrize("selector", [{}, {"istio": "internal"}])
 @pytest.mark.parametrize("stage", [Stage.BEFORE, Stage.PREPARE, Stage.SHADOW, Stage.SWITCH])
 def test_a_gateway_that_the_guards_do_not_know_is_not_switched_to(stage, selector):
