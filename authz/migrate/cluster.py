@@ -20,7 +20,7 @@ from authz.istio import authentication, policy, translate
 from authz.istio.problem import Invalid
 from authz.migrate import saved
 from authz.migrate.admission import POLICIES
-from authz.migrate.saved import CONFIG_MAPS, RULES
+from authz.migrate.saved import KEPT, RULES
 from authz.migrate.stages import Mark, Put, Remove, Write
 from authz.migrate.surveyed import Survey
 from authz.server.authorizers import authorizers_of
@@ -33,7 +33,7 @@ LOOK_S = 0.05
 PATIENCE_S = 60.0  # for the controller, which takes well under a second
 
 _AUTHENTICATIONS = Kind(authentication.API_VERSION, "RequestAuthentication", "requestauthentications")
-_KINDS = (APIRULES, VIRTUAL_SERVICES, SERVICES, GATEWAYS, POLICIES, _AUTHENTICATIONS, CONFIG_MAPS, MESH)
+_KINDS = (APIRULES, VIRTUAL_SERVICES, SERVICES, GATEWAYS, POLICIES, _AUTHENTICATIONS, KEPT, MESH)
 
 
 class Stuck(Exception):

@@ -1,16 +1,20 @@
 """The diff of every object that steps would write, for a person who looks before anything happens.
 
-Pure. What the controller makes of an APIRule is its own to show: `authz render` does.
+Pure. What may be secret is not shown: it is read on terminals, and in logs of pipelines. What the controller
+makes of an APIRule is its own to show: `authz render` does.
 """
 
 import difflib
 from collections.abc import Iterable, Iterator
 
 from authz import writing
-from authz.controller.kinds import Document, key
+from authz.controller.kinds import APIRULES, Document, key
 from authz.migrate import cluster, saved
-from authz.migrate.stages import Mark, Put, Remove, Step, Write
+from authz.migrate.stages import KYMAS, Mark, Put, Remove, Step, Write
 from authz.migrate.surveyed import Survey
+
+_UNSHOWN = "(not shown)"
+_WHOLE = frozenset({*KYMAS, "kubectl.kubernetes.io/last-applied-configuration"})
 
 
 def lines(survey: Survey, steps: Iterable[Step]) -> Iterator[str]:
@@ -62,5 +66,25 @@ def _shown(document: Document) -> Document:
 
 
 def _diff(title: str, before: Document | None, after: Document | None) -> Iterator[str]:
-    texts = [writing.write([one]).splitlines() if one else [] for one in (before, after)]
+    texts = [writing.write([_open(one)]).splitlines() if one else [] for one in (before, after)]
     yield from difflib.unified_diff(texts[0], texts[1], f"{title} now", f"{title} then", lineterm="")
+
+
+def _open(document: Document) -> Document:
+    """Without what may be secret: settings of Oathkeeper's handlers, wherever they stand."""
+    match document["kind"]:
+        case saved.KEPT.name:
+            return saved.shown(document)
+        case saved.RULES.name:
+            return _unmarked(document) | {"spec": {"match": document["spec"].get("match")}}
+        case APIRULES.name:
+            return _unmarked(document)
+        case _:
+            return document
+
+
+def _unmarked(document: Document) -> Document:
+    """Of annotations that hold a whole old object the names alone."""
+    found = saved.annotations(document)
+    marks = found | dict.fromkeys(found.keys() & _WHOLE, _UNSHOWN)
+    return document | {"metadata": document["metadata"] | ({"annotations": marks} if marks else {})}

@@ -1,4 +1,4 @@
-"""An APIRule that serves, while its mark or its ConfigMap is gone: to prepare it again would take its route.
+"""An APIRule that serves, while its mark or its Secret is gone: to prepare it again would take its route.
 
 Pure. Neither says alone where it is on its way, so a person has to.
 """
@@ -12,7 +12,7 @@ from authz.migrate.stages import Item
 from authz.migrate.surveyed import Survey, owner
 
 _NO_KEPT = (
-    "its annotation says {}, and ConfigMap {}-migration with what stood before is gone: put that back, or, "
+    "its annotation says {}, and Secret {}-migration with what stood before is gone: put that back, or, "
     "if it is at switch and will not go back, take the annotations {} and {} away"
 )
 _NO_MARK = (

@@ -1,21 +1,23 @@
-"""What stood before a migration began, kept in a ConfigMap beside the APIRule: all that `undo` needs.
+"""What stood before a migration began, kept in a Secret beside the APIRule: all that `undo` needs.
 
-Pure. It is written before anything else is, and never written over by what is found later.
+Pure. It is written before anything else is, and never written over by what is found later. A ConfigMap would
+show the secrets of clients, which old Rules may have in them, to whoever may look.
 """
 
 import json
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from authz.controller.kinds import Document, Kind
+from authz.controller.kinds import Document, Kind, key
 
-CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", labels="app.kubernetes.io/managed-by=authz-migrate")
+KEPT = Kind("v1", "Secret", "secrets", labels="app.kubernetes.io/managed-by=authz-migrate")
 RULES = Kind("oathkeeper.ory.sh/v1alpha1", "Rule", "rules")
 
 MANAGED = {"app.kubernetes.io/managed-by": "authz-migrate"}
-SAVED_MAX_BYTES = 900 << 10  # etcd takes 1 MiB in a ConfigMap
+SAVED_MAX_BYTES = 900 << 10  # Kubernetes takes 1 MiB in a Secret
 
 _LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _shadow = re.compile(rf"{_LABEL}\.{_LABEL}:[1-9][0-9]{{0,4}}", re.ASCII).fullmatch
@@ -31,7 +33,7 @@ class Saved:
     """The old APIRule if there was one, VirtualServices of its hosts, its Rules.
 
     `admits` says that no ALLOW guarded the workload; `shadow` is the Service, `name.namespace:port`, that
-    live requests are copied to; `begun` that the ConfigMap is there.
+    live requests are copied to; `begun` that the Secret is there.
     """
 
     key: str
@@ -44,7 +46,7 @@ class Saved:
     begun: bool = field(default=False, compare=False)
 
 
-def config_map(kept: Saved, *, finished: bool | None = None, shadow: str | None = None) -> Document:
+def secret(kept: Saved, *, finished: bool | None = None, shadow: str | None = None) -> Document:
     """Raises TooLarge."""
     namespace, _, name = kept.key.partition("/")
     before = {
@@ -55,18 +57,20 @@ def config_map(kept: Saved, *, finished: bool | None = None, shadow: str | None 
     }
     text = json.dumps(before, sort_keys=True, separators=(",", ":"))
     if len(text.encode()) > SAVED_MAX_BYTES:
-        raise TooLarge(f"what stands is {len(text) >> 10} KiB, and a ConfigMap holds {SAVED_MAX_BYTES >> 10}")
+        raise TooLarge(f"what stands is {len(text) >> 10} KiB, and a Secret holds {SAVED_MAX_BYTES >> 10}")
     state = {
         "shadow": kept.shadow if shadow is None else shadow,
         "finished": json.dumps(kept.finished if finished is None else finished),
     }
     metadata = {"name": f"{name}-migration", "namespace": namespace, "labels": dict(MANAGED)}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"before": text} | state}
+    data = {name: b64encode(one.encode()).decode() for name, one in ({"before": text} | state).items()}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
 
 
 def read(document: Mapping[str, Any]) -> Saved:
     """Raises ValueError or KeyError if somebody has edited it."""
-    metadata, data = document["metadata"], document["data"]
+    metadata = document["metadata"]
+    data = {name: b64decode(one, validate=True).decode() for name, one in document["data"].items()}
     before = json.loads(data["before"])
     return Saved(
         key=f"{metadata['namespace']}/{metadata['name'].removesuffix('-migration')}",
@@ -87,6 +91,18 @@ def shadowing(text: str) -> str:
             f"{text!r} is no NAME.NAMESPACE:PORT of a Service, like authz-shadow.authz-system:8080"
         )
     return text
+
+
+def shown(document: Document) -> Document:
+    """Of what is kept the names alone, for a terminal or a log. Raises as `read`."""
+    kept = read(document)
+    before = [one for one in (kept.apirule, *kept.routes, *kept.rules) if one]
+    data = {
+        "before": ", ".join(f"{one['kind']} {key(one)}" for one in before),
+        "shadow": kept.shadow,
+        "finished": json.dumps(kept.finished),
+    }
+    return {name: document[name] for name in ("apiVersion", "kind", "metadata")} | {"data": data}
 
 
 def plain(document: Document) -> Document:

@@ -14,9 +14,9 @@ from authz.istio import migration
 from authz.istio.migration import ROUTES, STAGE
 from authz.migrate import saved
 from authz.migrate.admission import EVERYONE, IN_CLUSTER, POLICIES, Admission
-from authz.migrate.saved import CONFIG_MAPS, RULES, Saved
+from authz.migrate.saved import KEPT, RULES, Saved
 
-_KYMAS = ("gateway.kyma-project.io/v1beta1-spec", "gateway.kyma-project.io/original-version")
+KYMAS = ("gateway.kyma-project.io/v1beta1-spec", "gateway.kyma-project.io/original-version")
 
 
 class Stage(IntEnum):
@@ -93,7 +93,7 @@ class Item:
 
 
 def reached(marked: str, kept: Saved | None) -> Stage:
-    """By the annotation and the ConfigMap."""
+    """By the annotation and the Secret."""
     if kept is None or not kept.begun:
         return Stage.BEFORE
     match marked:
@@ -147,9 +147,9 @@ def back(item: Item) -> tuple[Stage, tuple[Step, ...]]:
 def _prepare(item: Item) -> tuple[Step, ...]:
     metadata = item.apirule["metadata"]
     marks: dict[str, str | None] = dict(metadata.get("annotations") or {})
-    marks |= dict.fromkeys(_KYMAS) | _marks(item, migration.Stage.PREPARE)
+    marks |= dict.fromkeys(KYMAS) | _marks(item, migration.Stage.PREPARE)
     held = item.apirule | {"metadata": metadata | {"annotations": marks}}
-    keeping = Put(CONFIG_MAPS, saved.config_map(item.kept))
+    keeping = Put(KEPT, saved.secret(item.kept))
     return (
         Step("what stands is kept", (keeping,)),
         Step("whoever may call goes on to", _admitting(item, EVERYONE)),
@@ -159,7 +159,7 @@ def _prepare(item: Item) -> tuple[Step, ...]:
 
 def _shadow(item: Item) -> tuple[Step, ...]:
     return (
-        Step("where the copies go is kept", (Put(CONFIG_MAPS, saved.config_map(item.kept)),)),
+        Step("where the copies go is kept", (Put(KEPT, saved.secret(item.kept)),)),
         Step("live requests are copied", _routes(item, mirrored=True)),
         _marking(item, migration.Stage.SHADOW, "the APIRule is still held"),
     )
@@ -180,7 +180,7 @@ def _switch(item: Item) -> tuple[Step, ...]:
 def _finish(item: Item, *, keeps_callers: bool) -> tuple[Step, ...]:
     shut = () if keeps_callers else tuple(Remove(POLICIES, one.key) for one in item.admissions)
     return (
-        Step("that it ends is kept", (Put(CONFIG_MAPS, saved.config_map(item.kept, finished=True)),)),
+        Step("that it ends is kept", (Put(KEPT, saved.secret(item.kept, finished=True)),)),
         Step("callers in the cluster are " + ("kept" if keeps_callers else "refused"), shut),
         Step("the APIRule is on its own", (Mark(item.key, {STAGE: None, ROUTES: None}),), None),
         Step("the old Rules go", tuple(Remove(RULES, key(one)) for one in item.kept.rules)),
@@ -192,7 +192,7 @@ def _unfinish(item: Item) -> tuple[Step, ...]:
         Step("the old Rules are there", tuple(Put(RULES, one) for one in item.kept.rules)),
         Step("callers in the cluster are admitted", _admitting(item, IN_CLUSTER)),
         _marking(item, migration.Stage.SWITCH, "the APIRule is on its way again"),
-        Step("it has not ended", (Put(CONFIG_MAPS, saved.config_map(item.kept, finished=False)),)),
+        Step("it has not ended", (Put(KEPT, saved.secret(item.kept, finished=False)),)),
     )
 
 
@@ -210,18 +210,18 @@ def _unshadow(item: Item) -> tuple[Step, ...]:
     return (
         Step("live requests are not copied", _routes(item, mirrored=False)),
         _marking(item, migration.Stage.PREPARE, "the APIRule is still held"),
-        Step("that there is no shadow is kept", (Put(CONFIG_MAPS, saved.config_map(item.kept, shadow="")),)),
+        Step("that there is no shadow is kept", (Put(KEPT, saved.secret(item.kept, shadow="")),)),
     )
 
 
 def _unprepare(item: Item) -> tuple[Step, ...]:
     """An old APIRule stays, and stays held: as v2 it has no rules, and the API server takes none such."""
     old = item.kept.apirule
-    kymas = {name: value for name, value in (saved.annotations(old) if old else {}).items() if name in _KYMAS}
+    kymas = {name: value for name, value in (saved.annotations(old) if old else {}).items() if name in KYMAS}
     return (
         Step("the APIRule is as it was", (Mark(item.key, kymas) if old else Remove(APIRULES, item.key),)),
         Step("no policy is left", tuple(Remove(POLICIES, one.key) for one in item.admissions)),
-        Step("nothing is kept", (Remove(CONFIG_MAPS, key(saved.config_map(item.kept))),)),
+        Step("nothing is kept", (Remove(KEPT, key(saved.secret(item.kept))),)),
     )
 
 

@@ -18,7 +18,7 @@ from authz.migrate.saved import Saved, TooLarge
 from authz.migrate.stages import Item
 from authz.migrate.surveyed import Survey, owner
 
-_BROKEN = "ConfigMap {}-migration can not be read or has objects of others, somebody has edited it"
+_BROKEN = "Secret {}-migration can not be read or has objects of others, somebody has edited it"
 _TOGETHER = "shares its workload with {}: switch them together"
 
 
@@ -47,7 +47,7 @@ def plan(survey: Survey, wanted: Sequence[Document], shadow: str = "") -> list[P
 def _is_moving(survey: Survey, document: Document) -> bool:
     """An old one that has gone back to `before` stays held at `prepare`, and has nothing kept."""
     marked = saved.annotations(document).get(STAGE, "") not in ("", "prepare")
-    return marked or survey.find("ConfigMap", f"{key(document)}-migration") is not None
+    return marked or survey.find("Secret", f"{key(document)}-migration") is not None
 
 
 def _planned(survey: Survey, around: Cluster, wanted: Document, shadow: str) -> Planned:
@@ -87,7 +87,7 @@ def _unmarked(document: Document) -> Document:
 
 def _kept(survey: Survey, around: Cluster, wanted: APIRule, there: Document | None) -> Saved:
     """What was kept when it began, else what stands now."""
-    if found := survey.find("ConfigMap", f"{wanted.key}-migration"):
+    if found := survey.find("Secret", f"{wanted.key}-migration"):
         return _own(saved.read(found), wanted)
     kept = Saved(
         wanted.key,
@@ -97,12 +97,12 @@ def _kept(survey: Survey, around: Cluster, wanted: APIRule, there: Document | No
         admits=wanted.spec.enforcement == "Workload"
         and not any(allows.guarding(survey, placement.workloads(wanted, around))),
     )
-    saved.config_map(kept)
+    saved.secret(kept)
     return kept
 
 
 def _own(kept: Saved, wanted: APIRule) -> Saved:
-    """Whoever may write ConfigMaps in one namespace sends nobody's hand to another. Raises ValueError."""
+    """Whoever may write Secrets in one namespace sends nobody's hand to another. Raises ValueError."""
     apirules = [kept.apirule] if kept.apirule else []
     parts = (("APIRule", apirules), ("VirtualService", kept.routes), ("Rule", kept.rules))
     for kind, one in ((kind, one) for kind, found in parts for one in found):

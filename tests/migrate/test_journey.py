@@ -116,7 +116,7 @@ async def test_who_is_there_already_is_said():
 
 async def test_what_can_not_be_read_is_no_success():
     now = at(Stage.SWITCH)
-    now["ConfigMap", "shop/orders-migration"]["data"]["before"] = "{}"
+    now["Secret", "shop/orders-migration"]["data"]["before"] = "{}"
     undo = Undo(now)
     assert not await undo.undo("before", dry_run=False)
     assert "can not be read" in undo.told[1]

@@ -335,8 +335,8 @@ PLANTED = saved.Saved("shop/orders", routes=(route("orders-x7k2p", labels=KYMAS)
         replace(PLANTED, apirule=wanted("archive")),
     ],
 )
-def test_a_planted_configmap_sends_nobody_to_objects_of_others(kept):
-    now = at(Stage.SWITCH) | {("ConfigMap", "shop/orders-migration"): saved.config_map(kept)}
+def test_a_planted_secret_sends_nobody_to_objects_of_others(kept):
+    now = at(Stage.SWITCH) | {("Secret", "shop/orders-migration"): saved.secret(kept)}
     found = planned(now)
     assert "somebody has edited it" in found.obstacles[0]
     assert stages.back(found.item) == (Stage.BEFORE, ())
@@ -346,23 +346,23 @@ OURS = route("orders", to="orders", labels=KYMAS)
 
 
 def lost(now: State, what: str) -> State:
-    """Without its ConfigMap, or with the APIRule as a file has it."""
-    if what == "ConfigMap":
-        return {name: one for name, one in now.items() if name[0] != "ConfigMap"}
+    """Without its Secret, or with the APIRule as a file has it."""
+    if what == "Secret":
+        return {name: one for name, one in now.items() if name[0] != "Secret"}
     return now | {("APIRule", "shop/orders"): wanted()}
 
 
 @pytest.mark.parametrize(
     ("stage", "what", "message"),
     [
-        (Stage.SHADOW, "ConfigMap", "its annotation says shadow, and ConfigMap shop/orders-migration"),
-        (Stage.SWITCH, "ConfigMap", "its annotation says switch, and ConfigMap shop/orders-migration"),
-        (Stage.FINISH, "ConfigMap", "it serves its hosts already"),
+        (Stage.SHADOW, "Secret", "its annotation says shadow, and Secret shop/orders-migration"),
+        (Stage.SWITCH, "Secret", "its annotation says switch, and Secret shop/orders-migration"),
+        (Stage.FINISH, "Secret", "it serves its hosts already"),
         (Stage.SHADOW, "mark", "its annotation is gone, as by a Replace, and it serves: put it back with"),
         (Stage.SWITCH, "mark", "its annotation is gone, as by a Replace, and it serves: put it back with"),
     ],
 )
-def test_what_serves_without_its_mark_or_its_configmap_is_not_prepared_again(stage, what, message):
+def test_what_serves_without_its_mark_or_its_secret_is_not_prepared_again(stage, what, message):
     now = lost(at(stage), what) | {("VirtualService", "shop/orders"): OURS}
     (line,) = planned(now).obstacles
     assert line.startswith(message)
@@ -373,15 +373,15 @@ def test_an_old_route_that_is_gone_tells_that_the_mark_is_lost():
     assert "migration-stage=switch gateway.kyma-project.io/migration-routes=shop/orders-x7k2p`" in line
 
 
-def test_one_without_its_configmap_is_told_of_though_no_file_has_it():
-    every = Survey(tuple(lost(at(Stage.SWITCH), "ConfigMap").values()), SETTINGS)
+def test_one_without_its_secret_is_told_of_though_no_file_has_it():
+    every = Survey(tuple(lost(at(Stage.SWITCH), "Secret").values()), SETTINGS)
     (found,) = survey.plan(every, [])
     assert found.obstacles
 
 
-def test_an_edited_configmap_stops_it():
+def test_an_edited_secret_stops_it():
     now = at(Stage.PREPARE)
-    now["ConfigMap", "shop/orders-migration"]["data"]["before"] = "{}"
+    now["Secret", "shop/orders-migration"]["data"]["before"] = "{}"
     assert "can not be read" in planned(now).obstacles[0]
 
 
@@ -403,3 +403,30 @@ def test_the_dry_run_shows_every_object_as_it_is_and_will_be():
     assert any("+" in line and "host: authz-shadow.authz-system.svc.cluster.local" in line for line in shown)
     assert "-    gateway.kyma-project.io/migration-stage: prepare" in shown
     assert "+    gateway.kyma-project.io/migration-stage: shadow" in shown
+
+
+def test_secrets_of_old_rules_are_kept_in_a_secret_and_shown_nowhere():
+    rule = old_rule()
+    handler = {
+        "handler": "oauth2_introspection",
+        "config": {"pre_authorization": {"client_secret": "hunter2"}},
+    }
+    rule["spec"]["authenticators"] = [handler]
+    rule["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "hunter2"}
+    there = wanted() | {"metadata": wanted()["metadata"] | {"annotations": {stages.KYMAS[0]: "hunter2"}}}
+    now = state(rule, there)
+    shown: list[str] = []
+
+    def take(steps: tuple[Step, ...]) -> None:
+        shown.extend(differing.lines(Survey(tuple(now.values()), SETTINGS), steps))
+        for one in writes(steps):
+            written(now, one)
+
+    for to in [stage for stage in Stage if stage is not Stage.BEFORE]:
+        take(stages.forward(planned(now, shadow=SHADOW).item, to))
+    assert "hunter2" not in str(now)
+    for _ in range(4):
+        take(stages.back(planned(now).item)[1])
+    assert now["Rule", "shop/orders-0"] == rule
+    assert "hunter2" not in "".join(shown)
+    assert "Rule shop/orders-0" in "".join(line for line in shown if "before:" in line)
