@@ -3,6 +3,7 @@
 It starts and stops; what is to run is worked out in `plan`, what is to be said in `up` and `demo`.
 """
 
+import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -80,9 +81,13 @@ class Laptop:
         await self._envoys.publish(compiled)
 
     async def rotate_keys(self) -> None:
-        """A new key at the provider, which the mesh learns of as it would from istiod."""
+        """A new key at the provider, which the mesh learns of as it would from istiod.
+
+        The authorizer asks for it once it may ask again.
+        """
         self.issuer.rotate()
         await self.refresh_keys()
+        await asyncio.sleep(self.plan.loaded.config.sources.refresh_cooldown)
 
     async def refresh_keys(self) -> None:
         """Give the mesh the keys that are published now."""

@@ -43,7 +43,7 @@ def cluster(kube):
 
 
 def test_the_page_has_what_is_tried_here():
-    assert BLOCKS.keys() == {"values.yaml", "shop.yaml", "rule.yaml", "login.yaml"}
+    assert BLOCKS.keys() == {"values.yaml", "shop.yaml", "rule.yaml", "login.yaml", "uis.yaml"}
 
 
 def test_a_login_is_added_to_what_is_there():
