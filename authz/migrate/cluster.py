@@ -158,6 +158,8 @@ async def _put(api: Api, kind: Kind, document: Document) -> None:
     there = await _unless_gone(lambda: api.get(kind, key(document)))
     if there is None:
         await api.create(kind, changed(document, {"metadata": {}}))
+    elif kind is KEPT and not (there["metadata"].get("labels") or {}).items() >= saved.MANAGED.items():
+        raise Stuck(f"Secret {key(document)} is there and not of a migration: give it another name first")
     elif (wanted := changed(document, there)) != there:
         await api.replace(kind, wanted)
 

@@ -7,10 +7,11 @@ from click.testing import CliRunner
 
 from authz.cli import main
 from authz.istio.migration import ROUTES, STAGE
-from authz.migrate import stages
+from authz.migrate import cluster, saved, stages
 from authz.migrate.cluster import Stuck
 from authz.migrate.journey import Choices, Journey
-from authz.migrate.stages import Mark, Stage
+from authz.migrate.saved import KEPT, Saved
+from authz.migrate.stages import Mark, Put, Stage
 from authz.migrate.surveyed import Survey
 from tests.migrate.test_stages import SETTINGS, at, planned, state, writes, written
 
@@ -125,3 +126,20 @@ async def test_what_can_not_be_read_is_no_success():
 async def test_it_does_not_fight_with_somebody_who_goes_forward():
     with pytest.raises(Stuck, match="taken forward again"):
         await Undo(at(Stage.SWITCH), disturbed=True).undo("before", dry_run=False)
+
+
+class Holding:
+    """An API server with one Secret; whatever is written is an error."""
+
+    def __init__(self, labels):
+        self._labels = labels
+
+    async def get(self, *_):
+        return {"metadata": {"name": "orders-migration", "namespace": "shop", "labels": self._labels}}
+
+
+@pytest.mark.parametrize("labels", [None, {}, {"app.kubernetes.io/managed-by": "Helm"}])
+async def test_a_secret_of_somebody_else_is_not_written_over(labels):
+    api: Any = Holding(labels)
+    with pytest.raises(Stuck, match="Secret shop/orders-migration is there and not of a migration"):
+        await cluster.write(api, Put(KEPT, saved.secret(Saved("shop/orders"))))
