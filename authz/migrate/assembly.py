@@ -1,12 +1,12 @@
 """Old rules that stand together become one APIRule: in order, with what they share said once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from authz.istio import apirule, precedence
 from authz.istio.problem import Invalid
-from authz.migrate import authorizers, deciding, encoded, order, passed_on
+from authz.migrate import authorizers, deciding, encoded, order, passed_on, patterns
 from authz.migrate.grouping import Group
 from authz.migrate.made import Made, Rule
 from authz.migrate.report import Ledger
@@ -61,14 +61,29 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
             ledger.ask(f"new: {problem.path}", question, "edit the old rule")
         return None
     if parsed.spec.rejects_ambiguous:
-        message = (
-            "Paths that two programs read differently (//, ;, %2F and the like) get 400, for this host mixes "
-            "kinds of access or services. spec.ambiguousPaths: Allow lets them pass."
-        )
-        at = "new: spec.ambiguousPaths"
-        ledger.narrowed(at, "ambiguous-paths", message, witness=f"{arranged[0].methods[0]} /a//b")
+        _tell_ambiguous(arranged, ledger)
     _tell_new(document["spec"]["rules"], arranged, group)
     return Built(document, tuple(arranged))
+
+
+def _tell_ambiguous(rules: Sequence[Rule], ledger: Ledger) -> None:
+    """What would be let pass with them: Oathkeeper decoded a path before it compared."""
+    extra = next(filter(None, map(_only_new, rules)), "")
+    beyond = f", and with them {extra}, which the old path did not match" if extra else ""
+    message = (
+        "Paths that two programs read differently (//, ;, %2F and the like) get 400, for this host mixes "
+        f"kinds of access or services. spec.ambiguousPaths: Allow lets them pass{beyond}, and an encoded "
+        "path too that Oathkeeper refused when it had decoded it, such as /public/..%2Fadmin."
+    )
+    witness = f"{rules[0].methods[0]} {extra or '/a//b'}"
+    ledger.narrowed("new: spec.ambiguousPaths", "ambiguous-paths", message, witness=witness)
+
+
+def _only_new(rule: Rule) -> str:
+    """An ambiguous path that the templates match and the old path did not."""
+    old = rule.made.old.path
+    found = patterns.convert(old.text, old.strategy)
+    return (found.templates == rule.made.templates and found.difference.odd_extra) or ""
 
 
 def _tell_new(written: list[Document], rules: list[Rule], group: Group) -> None:

@@ -105,7 +105,7 @@ def _with_wildcards(host: str, named: list[Judged], wild: Mapping[str, list[Judg
 
 def _host(written: str, ledger: Ledger) -> str:
     at = "match.url" if ledger.origin.kind == "access rule" else "spec.match.url"
-    if "<" in written or not written:
+    if "<" in written or ":" in written or not written:
         question = f"Which hosts are {written or 'any'}? An APIRule names them."
         ledger.ask(at, question, f"--host '{written}=HOST,HOST'", old=written, code="hosts")
         return ""
@@ -127,7 +127,9 @@ def _hosts(one: Judged, choices: Choices) -> tuple[str, ...]:
 
 
 def _same(pattern: Pattern) -> tuple[str, ...]:
-    """The hosts of a pattern, or the pattern itself where they can not be listed."""
+    """The hosts of a pattern, or the pattern itself where they can not be listed, or have a port."""
+    if ":" in pattern.text.rpartition(">")[2]:
+        return (pattern.text,)
     try:
         return hosts.convert(pattern).names or (pattern.text,)
     except Undecided:

@@ -87,10 +87,18 @@ def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:
     )
     shared = next(method for method in rule.methods if method in other.methods)
     witness = f"{shared} {fields.literal(rule.template)}"
-    if rule.made.is_public and not other.made.is_public:
-        ledger.widened(at, "overlap", message, old=rule.template, new="noAuth", witness=witness)
+    if _may_open(rule, other):
+        new = "noAuth" if rule.made.is_public else ", ".join(rule.made.old.handlers)
+        ledger.widened(at, "overlap", message, old=rule.template, new=new, witness=witness)
     else:
         ledger.kept(at, message, old=rule.template, new=f"before {other.template}", code="overlap")
+
+
+def _may_open(rule: Rule, other: Rule) -> bool:
+    """True if the other may ask for more: of two that cross, neither is an exception of the other."""
+    if rule.made.is_public or other.made.is_public:
+        return rule.made.is_public and not other.made.is_public
+    return rule.made.access != other.made.access and not precedence.covers(other.path, rule.path)
 
 
 def _both_by_oathkeeper(one: Rule, other: Rule) -> bool:

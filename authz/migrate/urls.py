@@ -23,13 +23,13 @@ _cluster = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+)(?:\.svc(?:\..+)?)?)?").ful
 
 
 def split(url: str) -> tuple[tuple[str, ...], str, str]:
-    """Its schemes, its host as it is written (without a port), and its path."""
+    """Its schemes, its host as it is written (without the usual port), and its path."""
     scheme, found, rest = url.partition("://")
     if not found:
         scheme, rest = "<http|https>", url
     end = _end_of_host(rest)
     host, path = rest[:end], rest[end:]
-    return _schemes_of(scheme), re.sub(r":[0-9]+\Z", "", host), path
+    return _schemes_of(scheme), re.sub(r":(?:80|443)\Z", "", host), path
 
 
 def hosts(host: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ NOOP = "[{handler: noop}]"
 
 
 def of_rule(
-    authenticators: str = NOOP, authorizer: str = "{handler: allow}", mutators: str = NOOP, host: str = "x"
+    authenticators: str = NOOP, authorizer: str = "{handler: allow}", mutators: str = NOOP, port: str = ""
 ) -> Conversion:
     """One Rule of Oathkeeper's."""
     text = f"""
@@ -23,7 +23,7 @@ kind: Rule
 metadata: {{name: shop, namespace: apps}}
 spec:
   upstream: {{url: "http://shop.apps"}}
-  match: {{url: "http://{host}.example.com/<.*>", methods: [GET]}}
+  match: {{url: "http://x.example.com{port}/<.*>", methods: [GET]}}
   authenticators: {authenticators}
   authorizer: {authorizer}
   mutators: {mutators}
@@ -230,3 +230,24 @@ def test_methods_behind_a_guard_are_nobodys_too():
 def test_a_shut_path_does_not_leave_its_other_methods_to_a_public_rule():
     shut = strategy("/admin/.*", "GET", "[{handler: unauthorized}]")
     assert codes(of_apirule(shut, strategy("/.*", "POST", OPEN))) == {"shut"}
+
+
+def test_what_ambiguous_paths_would_let_pass_is_shown():
+    made = of_urls("/v1/<[^/;]+>", NOOP, "/w/<.*>", SCOPE)
+    (row,) = [one for one in made.findings if one.code == "ambiguous-paths"]
+    assert "with them /v1/;" in row.message
+    assert row.witness == "POST /v1/;"
+
+
+@pytest.mark.parametrize(
+    ("other", "is_asked"), [("/admin/<[^/]+>", True), ("/<[^/]+>/<[^/]+>", False), ("/b/<[^/]+>", True)]
+)
+def test_of_two_rules_that_cross_neither_decides_unasked(other, is_asked):
+    """Oathkeeper answered 500; now any token would do where a scope was asked for."""
+    assert ("overlap" in codes(of_urls("/<[^/]+>/x", TOKEN, other, SCOPE))) == is_asked
+    assert codes(of_urls("/<[^/]+>/x", SCOPE, other, SCOPE)) == set()
+
+
+@pytest.mark.parametrize(("port", "is_asked"), [(":8443", True), (":443", False), ("", False)])
+def test_a_port_of_its_own_is_not_every_port(port, is_asked):
+    assert bool(asked(of_rule(port=port))) == is_asked
