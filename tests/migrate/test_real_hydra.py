@@ -47,8 +47,8 @@ async def test_an_issuer_is_found_next_to_its_keys(hydra):
 
 
 async def test_an_issuer_is_told_by_a_token(hydra):
-    hydra.register(("robot", "robot-secret"), "notes:read", ["notes"], strategy="jwt")
-    token = hydra.token(client=("robot", "robot-secret"))
+    hydra.register(("learner", "learner-secret"), "notes:read", ["notes"], strategy="jwt")
+    token = hydra.token(client=("learner", "learner-secret"))
     assert await learning.ask([hydra.jwks_url], [token]) == {hydra.jwks_url: hydra.issuer}
 
 
