@@ -18,7 +18,7 @@ from authz.sources.registry import Sources
 HOSTS_MAX = 200  # on one page: of more, the filter finds those that are wanted
 ASK_S = 10.0  # a source that does not answer is given up long before
 
-_SHOWN = ("cookie", "set-cookie")  # told by name alone
+_UNSHOWN = ("cookie", "set-cookie")  # told by name alone
 
 
 class BadRequest(Exception):
@@ -138,4 +138,4 @@ def _explained(found: Explanation) -> Row:
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: "(not shown)" if name in _SHOWN else value for name, value in sorted(pairs)}
+    return {name: "(not shown)" if name in _UNSHOWN else value for name, value in sorted(pairs)}
