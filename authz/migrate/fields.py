@@ -107,6 +107,22 @@ def service(upstream: Upstream, ledger: Ledger, default: str) -> dict[str, Any] 
     return made
 
 
+def scheme(old: Old, ledger: Ledger) -> None:
+    """An APIRule does not know any: the servers of its Gateway do."""
+    at = f"{old.at}.match.url".removeprefix(".")
+    if not old.schemes:
+        question = (
+            "Is this rule in use? Its URL begins with neither http:// nor https://, and matched nothing."
+        )
+        ledger.ask(at, question, f"edit {at}, or take the rule out", code="scheme")
+    elif len(old.schemes) == 1:
+        message = (
+            f"The rule was for {old.schemes[0]} alone; an APIRule is for whatever its Gateway serves "
+            "(httpsRedirect there leaves https)."
+        )
+        ledger.widened(at, "scheme", message, old=f"{old.schemes[0]}://", new="http://, https://")
+
+
 def host_header(old: Old, ledger: Ledger) -> None:
     """Oathkeeper's proxy spoke to the Service by the Service's name, unless it was told not to."""
     if old.by_oathkeeper and not old.upstream.preserve_host:

@@ -1,9 +1,9 @@
 """Each old rule by itself: its path, who may use it, what is added to requests, where they go."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from authz.migrate import errors, fields, handlers, mutators, paths
+from authz.migrate import errors, fields, handlers, mutators, paths, switched
 from authz.migrate.access import Access, Case, Nobody, Public, Way
 from authz.migrate.added import Added
 from authz.migrate.choices import Choices
@@ -41,12 +41,14 @@ def _rule(old: Old, world: World, settings: Settings, choices: Choices, ledger: 
     ledger.index = old.index
     templates = paths.templates(old, world, ledger)
     methods = fields.methods(old, templates, choices, ledger)
-    access = _access(old, settings, choices, ledger)
+    is_on = switched.are_on(old, settings, choices, ledger)
+    access = _access(old, settings, choices, ledger) if is_on else ()
     cases = [Case(one, "mutators", settings, choices, ledger, access, old.by_mesh) for one in old.mutators]
     added = mutators.convert(cases)
     _check_named(added, access, ledger, f"{old.at}.mutators".removeprefix("."))
     errors.convert([Case(one, "errors", settings, choices, ledger) for one in old.errors], access)
     namespace = old.origin.namespace or choices.namespace
+    fields.scheme(old, ledger)
     fields.host_header(old, ledger)
     service = fields.service(old.upstream, ledger, namespace)
     if not templates or not methods or not access or service is None:
@@ -66,8 +68,6 @@ def _access(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> t
         return ()
     for handler in old.authenticators:
         case = Case(handler, "authenticators", settings, choices, ledger)
-        if _is_off(case):
-            return ()
         made = handlers.convert(case)
         if not made:
             return ()
@@ -93,21 +93,6 @@ def _is_mixed(old: Old, ledger: Ledger) -> bool:
         return False
     question = f"Who may use this rule? {kymas[0].name} stands for itself: Kyma refused it beside others."
     ledger.ask(f"{kymas[0].at}.handler", question, "leave one of the two", old=", ".join(old.handlers))
-    return True
-
-
-def _is_off(case: Case) -> bool:
-    """A handler that Oathkeeper's own configuration leaves off: its rules answer 500."""
-    handlers_: Mapping[str, Mapping[str, object]] = getattr(case.settings, case.section)
-    written = handlers_.get(case.handler.name, {})
-    if not case.settings.written or written.get("enabled") or case.handler.name in handlers.KYMAS:
-        return False
-    question = (
-        f"{case.handler.name} is off in {case.settings.file}: Oathkeeper answered 500. Who may use this rule?"
-    )
-    case.ledger.ask(
-        case.at(), question, "turn it on there, or take it out of the rule", old=case.handler.name
-    )
     return True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from authz.istio import names
 from authz.istio.apirule import GROUP
-from authz.migrate import urls
+from authz.migrate import matching, urls
 from authz.migrate.old import NOTHING, Handler, Object, Old, Origin, Pattern, Settings, Strategy, Upstream
 
 ANNOTATION = "gateway.kyma-project.io/v1beta1-spec"  # where Kyma keeps what its own conversion can not say
@@ -14,6 +14,7 @@ OWNER_LABEL = "apirule.gateway.kyma-project.io/v1beta1"  # of the Rules that Kym
 
 _OLD = {f"{GROUP}/v1alpha1": "v1alpha1", f"{GROUP}/v1beta1": "v1beta1"}
 _SECTIONS = {"authenticators", "authorizers", "mutators", "errors", "access_rules", "serve"}
+_NOOP = {"handler": "noop"}  # what Oathkeeper's controller writes into a Rule that names no mutators
 
 
 class Bad(ValueError):
@@ -98,6 +99,7 @@ def rule(file: str, body: Mapping[str, Any], strategy: Strategy) -> Object:
     upstream = mapping(spec.get("upstream"))
     written = {"strip_path": upstream.get("stripPath"), "preserve_host": upstream.get("preserveHost")}
     plain = {**spec, "upstream": {**upstream, **written}}
+    plain |= {"mutators": [_NOOP]} if spec.get("mutators") is None else {}
     origin = origin_of(file, "Rule", body)
     return Object(origin, body, (_old(origin, plain, strategy, "spec."),))
 
@@ -110,7 +112,7 @@ def access_rule(file: str, body: Mapping[str, Any], strategy: Strategy) -> Objec
 
 def _old(origin: Origin, rule: Mapping[str, Any], strategy: Strategy, at: str) -> Old:
     match = mapping(rule.get("match"))
-    schemes, host, path = urls.split(_url(match))
+    scheme, host, path = urls.split(_url(match))
     # Where none is written Oathkeeper refuses, and its controller writes `deny`.
     authorizer = _handlers([rule.get("authorizer") or {"handler": "deny"}], f"{at}authorizer")[0]
     return Old(
@@ -125,14 +127,18 @@ def _old(origin: Origin, rule: Mapping[str, Any], strategy: Strategy, at: str) -
         mutators=_handlers(rule.get("mutators"), f"{at}mutators"),
         errors=_handlers(rule.get("errors"), f"{at}errors"),
         upstream=urls.upstream(mapping(rule.get("upstream")), f"{at}upstream"),
-        schemes=schemes,
+        schemes=_schemes(Pattern(scheme, strategy)),
     )
+
+
+def _schemes(written: Pattern) -> tuple[str, ...]:
+    return tuple(one for one in ("http", "https") if matching.matches(written, one))
 
 
 def _url(match: Mapping[str, Any]) -> str:
     """GRPC's calls are POST requests with the method for a path."""
     if "full_method" in match:
-        return f"http://{match.get('authority') or '<.*>'}/{match['full_method']}"
+        return f"<http|https>://{match.get('authority') or '<.*>'}/{match['full_method']}"
     return str(match.get("url") or "")
 
 

@@ -22,14 +22,14 @@ _last_group = re.compile(r"(?<=[^.<])<[^<>]*>\Z").search  # none of a host follo
 _cluster = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+)(?:\.svc(?:\..+)?)?)?").fullmatch
 
 
-def split(url: str) -> tuple[tuple[str, ...], str, str]:
-    """Its schemes, its host as it is written (without the usual port), and its path."""
+def split(url: str) -> tuple[str, str, str]:
+    """Its scheme and its host as they are written (without the usual port), and its path."""
     scheme, found, rest = url.partition("://")
     if not found:
-        scheme, rest = "<http|https>", url
+        scheme, rest = url.partition(">")[0] + ">" if url.startswith("<") else "", url
     end = _end_of_host(rest)
     host, path = rest[:end], rest[end:]
-    return _schemes_of(scheme), re.sub(r":(?:80|443)\Z", "", host), path
+    return scheme, re.sub(r":(?:80|443)\Z", "", host), path
 
 
 def hosts(host: str) -> tuple[str, ...]:
@@ -72,12 +72,6 @@ def _slash(rest: str) -> int:
         if sign == "/" and depth == 0:
             return index
     return len(rest)
-
-
-def _schemes_of(written: str) -> tuple[str, ...]:
-    if written in ("http", "https"):
-        return (written,)
-    return ("http", "https")
 
 
 def _choices(pattern: str) -> Iterator[str]:

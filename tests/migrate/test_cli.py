@@ -74,9 +74,10 @@ def test_standard_input_is_read():
     rules = [
         {
             "id": "a",
-            "match": {"url": "https://a.example.com/<.*>", "methods": ["GET"]},
+            "match": {"url": "<http|https>://a.example.com/<.*>", "methods": ["GET"]},
             "authenticators": [{"handler": "noop"}],
             "authorizer": {"handler": "allow"},
+            "mutators": [{"handler": "noop"}],
             "upstream": {"url": "http://a.web:80"},
         }
     ]
@@ -125,7 +126,7 @@ def test_an_old_configuration_of_two_documents_is_refused(tmp_path):
 
 def test_many_rules_show_that_something_happens(tmp_path):
     rule = {
-        "match": {"url": "https://a.example.com/<.*>", "methods": ["GET"]},
+        "match": {"url": "<http|https>://a.example.com/<.*>", "methods": ["GET"]},
         "authenticators": [{"handler": "noop"}],
         "upstream": {"url": "http://a.web:80"},
     }

@@ -1,18 +1,28 @@
 """What single old rules become: the table that the guide promises."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import yaml
 
-from authz.migrate import reading
 from authz.migrate.choices import Choices
 from authz.migrate.convert import Conversion, convert
 from authz.migrate.report import Verdict
+from tests.migrate.written import (
+    ASK,
+    BY_MESH,
+    KEYS,
+    NOOP,
+    OPEN,
+    TOKEN,
+    UNCHECKED,
+    access_rule,
+    access_rules,
+    apirule,
+    strategy,
+)
 
 NONE = Choices()
-KEYS = "jwks_urls: [https://idp/keys], trusted_issuers: [https://idp]"
-ASK = "introspection_url: https://idp/ask, trusted_issuers: [https://idp]"
 OURS = {"issuer": "https://idp", "jwksUri": "https://idp/keys"}
 ASKED = {
     "issuer": "https://idp",
@@ -22,23 +32,10 @@ ASKED = {
 }
 
 
-def converted(strategies: str, choices: Choices = NONE, mutators: str = "[]", more: str = "") -> Conversion:
-    text = f"""
-apiVersion: gateway.kyma-project.io/v1beta1
-kind: APIRule
-metadata: {{name: shop, namespace: apps}}
-spec:
-  host: shop.example.com
-  gateway: kyma-system/kyma-gateway
-  service: {{name: shop, port: 80}}
-  rules:
-  - path: /.*
-    methods: [GET]
-    accessStrategies: {strategies}
-    mutators: {mutators}
-{more}
-"""
-    return convert(reading.read([("f.yaml", yaml.safe_load(text))]), choices)
+def converted(
+    access: str, choices: Choices = NONE, mutators: str = "[]", more: Sequence[dict[str, Any]] = ()
+) -> Conversion:
+    return convert(apirule(strategy("/.*", "GET", access, mutators), *more), choices)
 
 
 def rule(made: Conversion, index: int = 0) -> dict[str, Any]:
@@ -188,23 +185,18 @@ def test_a_handler_that_no_token_reaches_is_left_out():
 
 def test_a_workload_with_open_paths_has_its_tokens_checked_by_us():
     """The mesh would refuse a bad token on the open path too, where it passed before."""
-    more = "  - {path: /x, methods: [POST], accessStrategies: [{handler: noop}]}"
-    made = converted(f"[{{handler: jwt, config: {{{KEYS}}}}}]", more=more)
+    made = converted(TOKEN, more=[strategy("/x", "POST", NOOP)])
     assert "extAuth" in rule(made)
     assert rule(made, 1) == {"noAuth": True}
 
 
 def test_a_workload_that_the_mesh_has_checked_stays_so():
-    more = "  - {path: /x, methods: [POST], accessStrategies: [{handler: no_auth}]}"
-    made = converted(
-        "[{handler: jwt, config: {authentications: [{issuer: i, jwksUri: https://k}]}}]", more=more
-    )
-    assert "jwt" in rule(made)
+    assert "jwt" in rule(converted(BY_MESH, more=[strategy("/x", "POST", UNCHECKED)]))
 
 
 def test_people_are_signed_in_by_the_oauth2_proxy_that_is_named():
-    strategy = "[{handler: cookie_session, config: {check_session_url: http://s/whoami, only: [sid]}}]"
-    made = converted(strategy, Choices(session="http://proxy.auth:4180"))
+    access = "[{handler: cookie_session, config: {check_session_url: http://s/whoami, only: [sid]}}]"
+    made = converted(access, Choices(session="http://proxy.auth:4180"))
     assert authorizer(made)["accept"] == [
         {"session": {"oauth2Proxy": "http://proxy.auth:4180", "cookieName": "sid"}}
     ]
@@ -215,16 +207,16 @@ def test_people_are_signed_in_by_the_oauth2_proxy_that_is_named():
     ("handler", "url"), [("oauth2_client_credentials", "token_url"), ("bearer_token", "check_session_url")]
 )
 def test_what_we_do_not_ask_becomes_a_token_of_an_issuer_that_is_named(handler, url):
-    strategy = f"[{{handler: {handler}, config: {{{url}: https://idp/x}}}}]"
-    assert converted(strategy).open
-    made = converted(strategy, Choices(issuers={"https://idp/x": "https://idp"}))
+    access = f"[{{handler: {handler}, config: {{{url}: https://idp/x}}}}]"
+    assert converted(access).open
+    made = converted(access, Choices(issuers={"https://idp/x": "https://idp"}))
     assert authorizer(made)["accept"][0]["introspection"]["issuer"] == "https://idp"
 
 
 @pytest.mark.parametrize(
     ("mutators", "expected"),
     [
-        ("[{handler: noop}]", {}),
+        (NOOP, {}),
         ("[{handler: header, config: {headers: {A: b}}}]", {"headers": {"A": "b", "X-Server": "oathkeeper"}}),
         (
             "[{handler: header, config: {headers: {A: 5%}}}]",
@@ -237,22 +229,21 @@ def test_what_we_do_not_ask_becomes_a_token_of_an_issuer_that_is_named(handler, 
     ],
 )
 def test_what_is_the_same_for_everyone_is_set(mutators, expected):
-    assert rule(converted("[{handler: noop}]", mutators=mutators)).get("request", {}) == expected
+    assert rule(converted(NOOP, mutators=mutators)).get("request", {}) == expected
 
 
 def test_what_is_the_callers_is_a_claim():
     headers = 'X-A: "{{ print .Subject }}", X-B: "{{ .Extra.email }}"'
     mutators = f"[{{handler: header, config: {{headers: {{{headers}}}}}}}]"
-    made = converted(f"[{{handler: jwt, config: {{{KEYS}}}}}]", mutators=mutators)
+    made = converted(TOKEN, mutators=mutators)
     assert authorizer(made)["identityHeaders"] == {"x-a": "sub", "x-b": "email"}
 
 
 def test_an_identity_token_takes_the_place_of_an_id_token():
     claims = 'claims: \'{"mail": "{{ print .Extra.email }}"}\', issuer_url: https://o, ttl: 5m'
     mutators = f"[{{handler: id_token, config: {{{claims}}}}}]"
-    strategy = f"[{{handler: jwt, config: {{{KEYS}}}}}]"
-    assert converted(strategy, mutators=mutators).open
-    made = converted(strategy, Choices(accepted=frozenset({"changed:id-token"})), mutators)
+    assert converted(TOKEN, mutators=mutators).open
+    made = converted(TOKEN, Choices(accepted=frozenset({"changed:id-token"})), mutators)
     assert authorizer(made)["identityToken"] == {"claims": {"mail": "email"}}
     assert made.config["identityTokens"] == {
         "keys": ["/etc/authz/identity"],
@@ -262,12 +253,10 @@ def test_an_identity_token_takes_the_place_of_an_id_token():
 
 
 def test_allow_exposed_every_method():
-    made = converted("[{handler: allow}]")
+    made = converted(OPEN)
     (row,) = [one for one in made.findings if one.code == "allow-methods"]
     assert (row.verdict, row.witness) == (Verdict.NARROWED, "HEAD /x")
-    every = converted("[{handler: allow}]", Choices(all_methods=True)).apirules[0]["spec"]["rules"][0][
-        "methods"
-    ]
+    every = converted(OPEN, Choices(all_methods=True)).apirules[0]["spec"]["rules"][0]["methods"]
     assert len(every) == 9
 
 
@@ -285,8 +274,7 @@ def test_a_name_means_one_authorizer_whoever_converts():
 
 
 def test_every_old_rule_says_where_it_went():
-    more = "  - {path: /a|/a/.*, methods: [POST], accessStrategies: [{handler: noop}]}"
-    pairs = converted("[{handler: noop}]", more=more).pairs
+    pairs = converted(NOOP, more=[strategy("/a|/a/.*", "POST")]).pairs
     assert [(pair.apirule, pair.indices) for pair in pairs] == [("apps/shop", (0,)), ("apps/shop", (1, 2))]
 
 
@@ -340,22 +328,21 @@ def test_a_handler_that_answers_every_request_hides_those_behind_it(handlers, wr
 
 def on_hosts(*urls: str) -> dict[str, list[str]]:
     """Of each host the paths of its rules."""
-    said = "authenticators: [{handler: noop}], authorizer: {handler: allow}, mutators: [{handler: noop}]"
-    said += ", upstream: {url: 'http://shop.apps'}"
-    rules = [f"{{id: r{at}, match: {{url: '{url}', methods: [GET]}}, {said}}}" for at, url in enumerate(urls)]
-    world = reading.read([("f.yaml", [yaml.safe_load(rule) for rule in rules])])
-    made = convert(world, Choices(gateway="a/b"))
+    made = convert(access_rules(*map(access_rule, urls)), Choices(gateway="a/b"))
     return {one["spec"]["hosts"][0]: [rule["path"] for rule in one["spec"]["rules"]] for one in made.apirules}
 
 
 @pytest.mark.parametrize(
     ("urls", "expected"),
     [
-        (["https://<(www\\.)?>x.example.com/a"], {"x.example.com": ["/a"], "www.x.example.com": ["/a"]}),
-        (["https://<.*>.example.com/a"], {"*.example.com": ["/a"]}),
-        (["https://<[a-z]+>.example.com/a"], {}),
         (
-            ["https://<.*>.example.com/a", "https://shop.example.com/b"],
+            ["<http|https>://<(www\\.)?>x.example.com/a"],
+            {"x.example.com": ["/a"], "www.x.example.com": ["/a"]},
+        ),
+        (["<http|https>://<.*>.example.com/a"], {"*.example.com": ["/a"]}),
+        (["<http|https>://<[a-z]+>.example.com/a"], {}),
+        (
+            ["<http|https>://<.*>.example.com/a", "<http|https>://shop.example.com/b"],
             {"*.example.com": ["/a"], "shop.example.com": ["/b", "/a"]},
         ),
     ],

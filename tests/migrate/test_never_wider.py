@@ -1,5 +1,7 @@
 """What Oathkeeper let nobody do is not opened by a conversion to which nobody has said yes."""
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -8,9 +10,7 @@ from authz.migrate import reading
 from authz.migrate.choices import Choices
 from authz.migrate.convert import Conversion, convert
 from authz.migrate.report import Verdict
-
-KEYS = "jwks_urls: [https://idp/keys], trusted_issuers: [https://idp]"
-NOOP = "[{handler: noop}]"
+from tests.migrate.written import KEYS, NOOP, OPEN, SCOPE, TOKEN, access_rule, access_rules, apirule, strategy
 
 
 def of_rule(
@@ -23,7 +23,7 @@ kind: Rule
 metadata: {{name: shop, namespace: apps}}
 spec:
   upstream: {{url: "http://shop.apps"}}
-  match: {{url: "http://x.example.com{port}/<.*>", methods: [GET]}}
+  match: {{url: "<http|https>://x.example.com{port}/<.*>", methods: [GET]}}
   authenticators: {authenticators}
   authorizer: {authorizer}
   mutators: {mutators}
@@ -31,21 +31,8 @@ spec:
     return convert(reading.read([("f.yaml", yaml.safe_load(text))]), Choices(gateway="a/b"))
 
 
-def of_apirule(*rules: str, accepted: tuple[str, ...] = ()) -> Conversion:
-    written = "\n".join(f"  - {rule}" for rule in rules)
-    text = f"""
-apiVersion: gateway.kyma-project.io/v1beta1
-kind: APIRule
-metadata: {{name: shop, namespace: apps}}
-spec:
-  host: shop.example.com
-  gateway: kyma-system/kyma-gateway
-  service: {{name: shop, port: 80}}
-  rules:
-{written}
-"""
-    world = reading.read([("f.yaml", yaml.safe_load(text))])
-    return convert(world, Choices(accepted=frozenset(accepted)))
+def of_apirule(*rules: dict[str, Any]) -> Conversion:
+    return convert(apirule(*rules))
 
 
 def asked(made: Conversion) -> list[str]:
@@ -75,8 +62,7 @@ def test_kymas_words_mean_nothing_to_oathkeeper(handler):
 @pytest.mark.parametrize("handler", ["allow", "no_auth"])
 @pytest.mark.parametrize("other", ["noop", f"jwt, config: {{{KEYS}}}"])
 def test_kymas_words_stand_for_themselves(handler, other):
-    strategies = f"[{{handler: {handler}}}, {{handler: {other}}}]"
-    made = of_apirule(f"{{path: /.*, methods: [GET], accessStrategies: {strategies}}}")
+    made = of_apirule(strategy("/.*", "GET", f"[{{handler: {handler}}}, {{handler: {other}}}]"))
     assert asked(made) == ["spec.rules[0].accessStrategies[0].handler"]
 
 
@@ -122,32 +108,21 @@ def test_what_is_added_has_its_type_too():
     "config", ["authentications: []", "authentications: {issuer: i, jwksUri: https://k}"]
 )
 def test_the_meshs_own_settings_name_somebody(config):
-    strategies = f"[{{handler: jwt, config: {{{config}, {KEYS}}}}}]"
-    made = of_apirule(f"{{path: /.*, methods: [GET], accessStrategies: {strategies}}}")
+    made = of_apirule(strategy("/.*", "GET", f"[{{handler: jwt, config: {{{config}, {KEYS}}}}}]"))
     assert asked(made) == ["spec.rules[0].accessStrategies[0].config.authentications"]
 
 
 def of_urls(*rules: str, accepted: tuple[str, ...] = ()) -> Conversion:
     """Access rules of one host, each a path and its authenticators."""
-    said = "authorizer: {handler: allow}, mutators: [{handler: noop}], upstream: {url: 'http://shop.apps'}"
-    bodies = [
-        yaml.safe_load(
-            f"{{id: r{at}, match: {{url: 'https://x.example.com{path}', methods: [POST]}}, "
-            f"authenticators: {who}, {said}}}"
-        )
-        for at, (path, who) in enumerate(zip(rules[::2], rules[1::2], strict=True))
-    ]
+    said = zip(rules[::2], rules[1::2], strict=True)
+    world = access_rules(*(access_rule(path, access, "POST") for path, access in said))
     choices = Choices(gateway="a/b", accepted=frozenset(accepted))
-    return convert(reading.read([("f.yaml", bodies)]), choices)
+    return convert(world, choices)
 
 
 def codes(made: Conversion) -> set[str]:
     """Of what is asked."""
     return {one.code for one in made.findings if one.verdict is Verdict.DECISION}
-
-
-TOKEN = f"[{{handler: jwt, config: {{{KEYS}}}}}]"
-SCOPE = f"[{{handler: jwt, config: {{{KEYS}, required_scope: [a], scope_strategy: exact}}}}]"
 
 
 @pytest.mark.parametrize(
@@ -190,18 +165,11 @@ def said(made: Conversion) -> list[tuple[str, str, str]]:
     ]
 
 
-def strategy(where: str, methods: str, handlers: str) -> str:
-    return f"{{path: {where}, methods: [{methods}], accessStrategies: {handlers}}}"
-
-
-OPEN = "[{handler: allow}]"
-
-
 @pytest.mark.parametrize(
     ("rules", "expected"),
     [
         (
-            [strategy("/a", "GET", NOOP), strategy("/.*", "GET, POST", OPEN)],
+            [strategy("/a", "GET", NOOP), strategy("/.*", "GET POST", OPEN)],
             [("/a", "GET", ""), ("/a", "POST", "nobody"), ("/*", "GET POST", "")],
         ),
         (
@@ -209,7 +177,7 @@ OPEN = "[{handler: allow}]"
             [("/a", "GET", ""), ("/a", "POST", ""), ("/b", "POST", ""), ("/*", "POST", "")],
         ),
         (
-            [strategy("/a", "GET", NOOP), strategy("/.*", "GET, POST", NOOP)],
+            [strategy("/a", "GET", NOOP), strategy("/.*", "GET POST", NOOP)],
             [("/a", "GET", ""), ("/*", "GET POST", "")],
         ),
     ],
@@ -223,7 +191,7 @@ def test_methods_that_a_path_did_not_have_are_nobodys(rules, expected):
 
 
 def test_methods_behind_a_guard_are_nobodys_too():
-    made = of_apirule(strategy("/admin/.*", "GET", SCOPE), strategy("/.*", "GET, POST, DELETE", OPEN))
+    made = of_apirule(strategy("/admin/.*", "GET", SCOPE), strategy("/.*", "GET POST DELETE", OPEN))
     assert said(made)[1] == ("/admin/{**}", "POST DELETE", "nobody")
 
 
@@ -251,3 +219,68 @@ def test_of_two_rules_that_cross_neither_decides_unasked(other, is_asked):
 @pytest.mark.parametrize(("port", "is_asked"), [(":8443", True), (":443", False), ("", False)])
 def test_a_port_of_its_own_is_not_every_port(port, is_asked):
     assert bool(asked(of_rule(port=port))) == is_asked
+
+
+@pytest.mark.parametrize(("scheme", "is_asked"), [("https", True), ("http", True), ("<https?>", False)])
+def test_a_scheme_of_its_own_is_not_every_scheme(scheme, is_asked):
+    url = f"{scheme}://x.example.com/a"
+    assert ("scheme" in codes(of_urls(url, SCOPE))) == is_asked
+    assert "scheme" not in codes(of_urls(url, SCOPE, accepted=("widened:scheme",)))
+
+
+@pytest.mark.parametrize("url", ["ftp://x.example.com/a", "<ws|wss>://x.example.com/a"])
+def test_a_url_that_nothing_matched_is_not_opened(url):
+    assert codes(of_urls(url, NOOP, accepted=("widened:scheme",))) == {"scheme"}
+
+
+ON = {"enabled": True}
+SETTINGS: dict[str, Any] = {
+    "authenticators": {"noop": ON, "anonymous": {"enabled": False}},
+    "authorizers": {"allow": ON},
+    "mutators": {"noop": ON, "cookie": {"enabled": "true"}},
+    "errors": {"handlers": {"json": ON}},
+}
+
+
+def where(rule: dict[str, Any], **changes: Any) -> list[str]:
+    """Where somebody has to decide, with Oathkeeper set so."""
+    made = convert(access_rules(rule, settings=SETTINGS | changes), Choices(gateway="a/b"))
+    return asked(made)
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "fields"),
+    [
+        (access_rule("/a"), {}, []),
+        (access_rule("/a", "[{handler: anonymous}]"), {}, ["authenticators[0].handler"]),
+        (access_rule("/a"), {"authorizers": {"deny": ON}}, ["authorizer.handler"]),
+        (access_rule("/a"), {"authorizers": {"allow": {"enabled": False}}}, ["authorizer.handler"]),
+        (access_rule("/a"), {"mutators": {}}, ["mutators[0].handler"]),
+        (access_rule("/a", mutators="[{handler: cookie}]"), {}, ["mutators[0].handler"]),
+        (access_rule("/a") | {"errors": [{"handler": "redirect"}]}, {}, ["errors[0].handler"]),
+        (access_rule("/a", authorizer="deny"), {"mutators": {}}, []),
+    ],
+)
+def test_what_oathkeeper_left_off_is_not_opened(rule, changes, fields):
+    """It answered 500 to everyone."""
+    if "deny" in str(rule):
+        assert convert(access_rules(rule, settings=SETTINGS | changes)).apirules == ()
+    else:
+        assert where(rule, **changes)[: len(fields)] == fields
+        assert bool(where(rule, **changes)) == bool(fields)
+
+
+@pytest.mark.parametrize("section", ["authorizers", "mutators"])
+def test_what_kyma_wrote_for_an_apirule_is_to_be_on_too(section):
+    settings = SETTINGS | {section: {}}
+    documents = [("config.yaml", settings), ("f.yaml", dict(apirule(strategy("/a", "GET")).objects[0].body))]
+    assert f"config.yaml: {section}" in asked(convert(reading.read(documents)))[0]
+
+
+def test_a_rule_without_mutators_is_not_opened():
+    """Unlike in a Rule, where Oathkeeper's controller writes `noop`."""
+    assert asked(convert(access_rules(access_rule("/a", mutators="[]")), Choices(gateway="a/b"))) == [
+        "mutators"
+    ]
+    assert asked(of_rule(mutators="")) == []
+    assert asked(of_rule(mutators="[]")) == ["spec.mutators"]
