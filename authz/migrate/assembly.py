@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from authz.istio import apirule, precedence
+from authz.istio import apirule, precedence, syntax
 from authz.istio.problem import Invalid
 from authz.migrate import authorizers, deciding, encoded, order, passed_on, patterns
 from authz.migrate.grouping import Group
@@ -52,6 +52,9 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
     if group.is_open or not arranged:
         return None
     arranged = passed_on.refused(arranged, ledger)
+    if len(arranged) > syntax.RULES_MAX:
+        _ask_to_divide(group, len(arranged))
+        return None
     document = _document(group, arranged, ours)
     try:
         parsed = apirule.parse(document)
@@ -64,6 +67,15 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
         _tell_ambiguous(arranged, ledger)
     _tell_new(document["spec"]["rules"], arranged, group)
     return Built(document, tuple(arranged))
+
+
+def _ask_to_divide(group: Group, count: int) -> None:
+    question = (
+        f"How shall {group.host} be divided? Its old rules become {count:,} rules, and an APIRule has "
+        f"{syntax.RULES_MAX} at most."
+    )
+    answer = "write paths that the same callers may use as one pattern, or move some to another host"
+    group.ledger.ask("new: spec.rules", question, answer, code="many")
 
 
 def _tell_ambiguous(rules: Sequence[Rule], ledger: Ledger) -> None:

@@ -47,7 +47,7 @@ def configuration(entries: Iterable[Entry], rules: Iterable[Made], ledger: Ledge
         made["authorizers"] = [found[name] for name in sorted(found)]
     tokens = [one for one in rules if one.added.token is not None]
     if tokens:
-        made["identityTokens"] = _identity_tokens(tokens, ledger)
+        made["identityTokens"] = _identity_tokens(tokens)
     return made
 
 
@@ -57,14 +57,14 @@ def secrets(rules: Iterable[Made]) -> tuple[Secret, ...]:
     return tuple(found[path] for path in sorted(found))
 
 
-def _identity_tokens(tokens: list[Made], ledger: Ledger) -> dict[str, Any]:
-    """One issuer and one life for all; where old rules differ, somebody has to choose."""
-    issuers = list(dict.fromkeys(one.added.issuer for one in tokens))
-    if len(issuers) > 1:
-        question = f"Identity tokens have one issuer: which of {', '.join(issuers)}?"
-        ledger.ask("mutators", question, "edit issuer_url of the others, and tell their workloads")
+def _identity_tokens(tokens: list[Made]) -> dict[str, Any]:
+    """One issuer for all (`clashes` has asked where there are several), and the shortest life."""
     lives = sorted({one.added.ttl for one in tokens}, key=len)
-    return {"keys": [KEYS], "issuer": issuers[0] or "https://authz.example.com", "ttl": _life(lives[0])}
+    return {
+        "keys": [KEYS],
+        "issuer": tokens[0].added.issuer or "https://authz.example.com",
+        "ttl": _life(lives[0]),
+    }
 
 
 def _life(ttl: str) -> str:

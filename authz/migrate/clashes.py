@@ -1,28 +1,52 @@
-"""Headers that tell a workload who calls in one rule, and that another rule sets for everyone.
+"""What rules of different objects can not say side by side, for our configuration says it once for all.
 
-A workload could not know one from the other, so that no rule may set a header which may carry an identity.
+A header that tells a workload who calls in one rule may be set for everyone by no other: a workload could not
+know one from the other. And identity tokens have one issuer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from authz.istio import headers
 from authz.migrate.judging import Judged
+from authz.migrate.made import Made
+from authz.migrate.report import Ledger
+
+Rules = Sequence[tuple[Ledger, Made]]
 
 
 def tell(judged: Iterable[Judged]) -> None:
     """Adds the questions."""
     rules = [(one.ledger, made) for one in judged for made in one.made]
+    _tell_headers(rules)
+    _tell_issuers([(ledger, made) for ledger, made in rules if made.added.token is not None])
+
+
+def _tell_headers(rules: Rules) -> None:
     identities = {name: made.old.origin for _, made in rules for name in made.added.claims}
     for ledger, made in rules:
         for name in made.added.headers:
             if (owner := identities.get(headers.spelling(name))) is not None:
-                ledger.index = made.old.index
                 question = (
                     f"Which other header can say this? In {owner}, {name} tells who the caller is, and then "
                     "no rule may set it for everyone."
                 )
-                at = f"{made.old.at}.mutators".removeprefix(".")
-                ledger.ask(
-                    at, question, f"edit {at}: rename {name}", old=made.added.headers[name], code="identity"
-                )
-                ledger.index = None
+                old = made.added.headers[name]
+                _ask(ledger, made, question, f"edit {_at(made)}: rename {name}", old)
+
+
+def _tell_issuers(rules: Rules) -> None:
+    issuers = list(dict.fromkeys(made.added.issuer for _, made in rules))
+    for ledger, made in rules if len(issuers) > 1 else ():
+        question = f"Identity tokens have one issuer: which of {', '.join(issuers)}?"
+        answer = "edit issuer_url of the others, and tell their workloads"
+        _ask(ledger, made, question, answer, made.added.issuer)
+
+
+def _ask(ledger: Ledger, made: Made, question: str, answer: str, old: str) -> None:
+    ledger.index = made.old.index
+    ledger.ask(_at(made), question, answer, old=old, code="identity")
+    ledger.index = None
+
+
+def _at(made: Made) -> str:
+    return f"{made.old.at}.mutators".removeprefix(".")

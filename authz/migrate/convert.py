@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from authz.migrate import assembly, authorizers, clashes, clients, configuration, grouping, judging, silence
+from authz.migrate import (
+    assembly,
+    authorizers,
+    clashes,
+    clients,
+    configuration,
+    grouping,
+    judging,
+    silence,
+    waiting,
+)
 from authz.migrate.access import Secret
 from authz.migrate.assembly import Built
 from authz.migrate.choices import Choices
@@ -31,7 +41,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """All that was made. `config` is what our configuration needs for it, `open` names what waits."""
+    """All that was made. `config` is what our configuration needs for it.
+
+    `open` names what waits: for its own question, or for that of another of its host.
+    """
 
     apirules: tuple[Document, ...]
     config: Document
@@ -53,6 +66,7 @@ def convert(
     built = [(group, assembly.build(group, ours)) for group in groups]
     for one in judged:
         silence.speak(one)
+    waiting.tell(group for group, _ in built if group.is_open)
     kept = [one for group, one in built if one and not group.is_open]
     made = [rule.made for one in kept for rule in one.rules]
     guarded = [one for one in made if one.is_shut or assembly.is_ours(one, ours)]
@@ -67,20 +81,20 @@ def convert(
         clients=tuple(document for document, _ in registered),
         findings=tuple(row for ledger in ledgers for row in ledger.findings),
         pairs=tuple(_pairs(world, kept)),
-        open=tuple(str(ledger.origin) for ledger in ledgers if ledger.is_open),
+        open=tuple(str(ledger.origin) for ledger in ledgers if ledger.waits),
     )
 
 
 def _pairs(world: World, kept: Iterable[Built]) -> Iterator[Pair]:
     """A rule with several hosts went to several APIRules, and one with none to nowhere."""
-    went: dict[tuple[Origin, int], list[tuple[str, int]]] = {}
+    went: dict[int, list[tuple[str, int]]] = {}  # by identity: two documents may go by one name
     for one in kept:
         metadata = one.document["metadata"]
         for index, rule in enumerate(one.rules):
             key = f"{metadata['namespace']}/{metadata['name']}"
-            went.setdefault((rule.made.old.origin, rule.made.old.index), []).append((key, index))
+            went.setdefault(id(rule.made.old), []).append((key, index))
     for old in world.rules:
-        found = went.get((old.origin, old.index), [])
+        found = went.get(id(old), [])
         for key in dict.fromkeys(key for key, _ in found):
             yield Pair(old, key, tuple(index for other, index in found if other == key))
         if not found:

@@ -8,7 +8,7 @@ from authz.migrate import matching, wallet
 from authz.migrate.mesh import Outcome
 from authz.migrate.oathkeeper import Answer
 from authz.migrate.old import Old
-from authz.migrate.report import Finding, Verdict
+from authz.migrate.report import WAITS, Finding, Verdict
 from authz.migrate.requests import Sent
 
 _PUBLIC = frozenset({"allow", "anonymous", "no_auth", "noop"})
@@ -88,5 +88,5 @@ def context(sent: Sent, rules: Iterable[Old], findings: Sequence[Finding], *, na
     rows = {(str(rule.origin), rule.index) for rule in about} | {(str(rule.origin), None) for rule in about}
     own = tuple(one for one in findings if (one.object, one.index) in rows)
     as_sent = any(matching.matches(rule.path, sent.path, decoded=False) for rule in there)
-    is_open = any(one.verdict is Verdict.DECISION for one in findings)
+    is_open = any(one.verdict is Verdict.DECISION or one.code == WAITS for one in findings)
     return Context(exact or there, own, names_path, as_sent, is_open)

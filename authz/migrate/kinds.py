@@ -106,7 +106,9 @@ def rule(file: str, body: Mapping[str, Any], strategy: Strategy) -> Object:
 
 def access_rule(file: str, body: Mapping[str, Any], strategy: Strategy) -> Object:
     """One of an access-rule file."""
-    origin = Origin(file, "access rule", str(body.get("id") or "without id"))
+    match = mapping(body.get("match"))
+    unnamed = f"without id, {' '.join(_texts(match.get('methods')))} {match.get('url') or ''}"
+    origin = Origin(file, "access rule", str(body.get("id") or unnamed.strip()))
     return Object(origin, body, (_old(origin, body, strategy, ""),))
 
 

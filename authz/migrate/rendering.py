@@ -74,15 +74,13 @@ def line(conversion: Conversion) -> str:
 
 
 def _counts(conversion: Conversion) -> dict[str, int]:
-    went: dict[tuple[str, int], bool] = {}
-    for pair in conversion.pairs:
-        key = str(pair.old.origin), pair.old.index
-        went[key] = went.get(key, True) and (bool(pair.apirule) or key[0] not in conversion.open)
-    converted = sum(went.values())
+    """A rule is converted when all is written of it; what nobody may use is left out on purpose."""
+    rules = {id(pair.old): str(pair.old.origin) for pair in conversion.pairs}
+    waiting = sum(map(set(conversion.open).__contains__, rules.values()))
     return {
-        "rules": len(went),
-        "converted": converted,
-        "waiting": len(went) - converted,
+        "rules": len(rules),
+        "converted": len(rules) - waiting,
+        "waiting": waiting,
         "apirules": len(conversion.apirules),
         "authorizers": len(conversion.config.get("authorizers", ())),
     }

@@ -17,6 +17,7 @@ _secret = re.compile(
 ).search
 _userinfo = re.compile(r"//[^/@\s]+@").sub
 
+WAITS = "waits"  # the code of a row that says: it is written together with others
 _OTHERS = ("metadata.", "status", "apiVersion", "kind", "id")
 
 
@@ -95,6 +96,11 @@ class Ledger:
     def is_open(self) -> bool:
         """True while something waits for a person."""
         return any(one.verdict is Verdict.DECISION for one in self.findings)
+
+    @property
+    def waits(self) -> bool:
+        """True while its own question is open, or that of a rule of the same host."""
+        return self.is_open or any(one.code == WAITS for one in self.findings)
 
     def _add(self, at: str, verdict: Verdict, message: str, **rest: str) -> None:
         """A report goes from hand to hand: what may be a credential stands in none of its columns."""
