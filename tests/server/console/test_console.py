@@ -200,6 +200,22 @@ async def test_it_is_for_callers_on_its_own_machine(own, path, caller, status):
 
 
 @pytest.mark.parametrize(
+    ("peer", "header"),
+    [
+        ("127.0.0.6", "accept"),  # a sidecar, that of whoever it comes from
+        ("127.0.0.1", "x-forwarded-for"),
+        ("127.0.0.1", "x-forwarded-proto"),
+        ("127.0.0.1", "x-request-id"),
+        ("::1", "forwarded"),
+        ("::1", "via"),
+    ],
+)
+async def test_what_a_proxy_hands_on_comes_from_elsewhere(own, peer, header):
+    async with http(own, peer=peer) as client:
+        assert (await client.get("/decisions", headers={header: "10.1.2.3"})).status_code == 403
+
+
+@pytest.mark.parametrize(
     ("answer", "expected"),
     [
         ('{"reason": "TOKEN_MISSING", "instance": "a-1"}', "a-1"),
