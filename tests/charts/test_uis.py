@@ -39,6 +39,10 @@ def authz(*arguments):
 
 @pytest.fixture
 def files(made, tmp_path):
+    return written(made, tmp_path)
+
+
+def written(made, tmp_path):
     """What was rendered, as the command line takes it: the configuration and everything else."""
     config = settings(made)
     config["policy"] = {"files": ["all.yaml"]}
@@ -60,6 +64,13 @@ def test_the_programs_find_nothing_to_complain_of(files):
     policies = [each for each in yaml.safe_load_all(text) if each["kind"] == "AuthorizationPolicy"]
     asking = {host for each in policies if each["spec"]["action"] == "CUSTOM" for host in _hosts(each)}
     assert asking >= {ui["host"] for ui in UIS.values()}
+
+
+def test_they_stand_where_services_of_other_namespaces_are_refused(tmp_path):
+    """Grafana's APIRule leads to the authorizer's keys, which are in another namespace than it is."""
+    config = VALUES["config"] | {"istio": {"foreignServices": "Refuse"}}
+    files = written(rendered(VALUES | {"config": config}), tmp_path)
+    authz("render", files / "all.yaml", "--config", files / "authz.yaml")
 
 
 def _hosts(policy):
