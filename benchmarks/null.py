@@ -27,7 +27,7 @@ class Null(Service):
     def __init__(self) -> None:
         """It needs nothing."""
 
-    async def rpc(self, _: bytes) -> bytes:
+    async def rpc(self, _: bytes, __: object = None) -> bytes:
         """Neither decodes nor encodes."""
         return ANSWER
 

@@ -1,6 +1,6 @@
 """The trace that a request belongs to: W3C Trace Context, or Zipkin's B3 in one header or several.
 
-Only who sent the request decides whether it is sampled; what can not be read is no trace.
+Only who asks decides whether it is sampled; what can not be read is no trace.
 """
 
 import re
@@ -13,6 +13,7 @@ from authz.core.request import Request
 _w3c = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?").fullmatch
 # https://github.com/openzipkin/b3-propagation: ids, and the decision if it has been made.
 _b3 = re.compile(r"((?:[0-9a-f]{16}){1,2})-([0-9a-f]{16})(?:-([01d])(?:-[0-9a-f]{16})?)?").fullmatch
+FIELDS = frozenset({"traceparent", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags"})
 _SAMPLED = 0x01
 _B3_DEBUG = "d"  # sampled, whatever it costs
 
@@ -26,8 +27,14 @@ class Parent(NamedTuple):
 
 
 def parent(request: Request) -> Parent | None:
-    """None if the request tells of no trace."""
-    headers = request.headers
+    """None if nobody tells of a trace.
+
+    Envoy's call goes first: its span is the parent, and at a gateway the request has none to tell of yet.
+    """
+    return _parent(request.told) or _parent(request.headers)
+
+
+def _parent(headers: Mapping[str, str]) -> Parent | None:
     if traceparent := headers.get("traceparent"):
         return _of_w3c(traceparent)
     if text := headers.get("b3") or _joined(headers):

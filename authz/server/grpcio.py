@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from authz.core import trace
 from authz.server import service
 from authz.server.service import Service
 
@@ -63,8 +64,9 @@ class Server:
 
 
 def _handlers(answers: Service) -> Any:
-    async def check(raw: bytes, _: Any) -> bytes:
-        return await answers.rpc(raw)
+    async def check(raw: bytes, call: Any) -> bytes:
+        told = {name: value for name, value in call.invocation_metadata() if name in trace.FIELDS}
+        return await answers.rpc(raw, told)
 
     return grpc.method_handlers_generic_handler(
         service.NAME, {"Check": grpc.unary_unary_rpc_method_handler(check)}

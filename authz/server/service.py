@@ -5,7 +5,7 @@ Whatever happens in between, an answer comes out, and a failure is a refusal.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -56,13 +56,18 @@ class Service:
         self._tracing = tracing
         self._memo = Memo[Verified](MEMO_LENGTH)
 
-    async def rpc(self, raw: bytes) -> bytes:
-        """Never raises: a malformed message, a bug and a cancelled call are refused with 503."""
+    async def rpc(self, raw: bytes, told: Mapping[str, str] = _UNKNOWN.told) -> bytes:
+        """Never raises: a malformed message, a bug and a cancelled call are refused with 503.
+
+        `told` are those of the call's own fields that tell of a trace.
+        """
         started = time.perf_counter()
         self.in_flight += 1
         request, traced = _UNKNOWN, None
         try:
             request = wire.decode(raw)
+            if told:
+                request = request._replace(told=told)
             traced = self._tracing.begin(request) if self._tracing else None
             decision = await (traced.run(self._decide(request)) if traced else self._decide(request))
             answer = wire.encode(decision, request.id)

@@ -47,3 +47,19 @@ B3 = {"x-b3-traceid": TRACE, "x-b3-spanid": SPAN}
 )
 def test_the_trace_of_a_request(headers, expected):
     assert trace.parent(Request("GET", "shop", "/", "", headers)) == expected
+
+
+CLIENTS = {"traceparent": f"00-{SPAN}{SPAN}-{SPAN}-01"}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"traceparent": f"00-{TRACE}-{SPAN}-01"}, SAMPLED),
+        ({"traceparent": f"00-{TRACE}-{SPAN}-00"}, UNSAMPLED),
+        ({"b3": f"{TRACE}-{SPAN}-1"}, SAMPLED),
+        ({"traceparent": "nonsense"}, Parent(SPAN + SPAN, SPAN, is_sampled=True)),
+    ],
+)
+def test_envoys_own_span_is_the_parent_and_not_its_clients(told, expected):
+    assert trace.parent(Request("GET", "shop", "/", "", CLIENTS, told=told)) == expected

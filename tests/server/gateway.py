@@ -19,6 +19,11 @@ from tests.server.transports import free_address
 PATIENCE_S = 15.0
 
 _TYPES = "type.googleapis.com/envoy.extensions"
+# It tells those it asks of its spans; nobody collects them.
+_OTEL = {
+    "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+    "grpc_service": {"envoy_grpc": {"cluster_name": "nobody"}},
+}
 _OPTIONS = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "error"]
 
 
@@ -117,6 +122,7 @@ def _listener(address: str, check: dict[str, Any]) -> dict[str, Any]:
             {"name": "ext_authz", "typed_config": check},
             {"name": "router", "typed_config": _typed("filters.http.router.v3.Router")},
         ],
+        tracing={"provider": {"name": "otel", "typed_config": _OTEL}},
     )
     chain = {"filters": [{"name": "http", "typed_config": manager}]}
     return {"name": "front", "address": _address(address), "filter_chains": [chain]}

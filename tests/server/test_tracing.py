@@ -13,6 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from authz.core import path
 from authz.core.policy import Authorizer, Check, Host, Introspection, Policy, Rule
 from authz.core.policy import Client as ClientOf
+from authz.server import service
+from authz.server.h2 import server as h2
 from authz.server.rate import BURST_S, Bucket
 from authz.server.service import Service
 from authz.server.telemetry import Telemetry
@@ -20,7 +22,10 @@ from authz.server.tracing import Tracing
 from authz.sources.http import Client
 from authz.sources.registry import Sources
 from tests import idp
+from tests.server import gateway
 from tests.server.test_service import ask, outcome
+from tests.server.test_service import service as service_of_shop
+from tests.server.transports import TRANSPORTS, free_address, serving
 
 HOST, TRACE, SPAN = "shop.example.com", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = {"traceparent": f"00-{TRACE}-{SPAN}-01"}, {"traceparent": f"00-{TRACE}-{SPAN}-00"}
@@ -141,6 +146,36 @@ async def test_a_check_joins_its_callers_trace_and_the_call_to_the_issuer_joins_
     assert told(call)["http.response.status_code"] == 200
     assert check.start_time_unix_nano <= call.start_time_unix_nano < call.end_time_unix_nano
     assert b"s3cret" not in collector.raw
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS.values(), ids=TRANSPORTS)
+async def test_a_check_joins_the_span_of_envoys_own_call(transport, collector, secret):
+    """At a gateway its span is younger than the request's headers: only the call itself tells of it."""
+    line, envoys = Line(collector, secret), "00f067aa0ba902b7"
+    raw = ask("/a", host=HOST, authorization=f"Bearer {SECRET}", **SAMPLED)
+    async with serving(transport, line.service) as (_, channel):
+        metadata = (("traceparent", f"00-{TRACE}-{envoys}-01"), ("x-other", "1"))
+        answer = await channel.unary_unary(service.METHOD)(raw, metadata=metadata)
+    assert outcome(answer) == (200, "")
+    await line.close()
+    (check,) = [span for span in collector.spans if span.name == "Check"]
+    assert (check.trace_id.hex(), check.parent_span_id.hex()) == (TRACE, envoys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("headers", [{}, SAMPLED], ids=["not traced by its client", "traced by its client"])
+async def test_a_check_joins_the_trace_of_a_real_gateway(headers, collector, tmp_path):
+    tracing, line = Tracing(f"{collector.url}/v1/traces", 100), service_of_shop()
+    line._tracing = tracing
+    async with (
+        serving(h2.Server, line, where := free_address()),
+        gateway.running(where, tmp_path, 2) as front,
+    ):
+        await front.http.get("/any", headers={"host": HOST} | headers)
+    await tracing.close()
+    (check,) = [span for span in collector.spans if told(span)["authz.reason"] == "TOKEN_MISSING"]
+    assert check.parent_span_id.hex() not in ("", SPAN), "Envoy's own span"
+    assert not headers or check.trace_id.hex() == TRACE
 
 
 async def test_a_call_that_fails_is_an_error_and_so_is_the_check(collector, secret):

@@ -77,7 +77,7 @@ class Waiting:
     def __init__(self) -> None:
         self.number, self.gate = 0, asyncio.Event()
 
-    async def rpc(self, raw: bytes) -> bytes:
+    async def rpc(self, raw: bytes, _: object) -> bytes:
         self.number += 1
         await self.gate.wait()
         return raw

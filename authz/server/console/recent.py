@@ -36,10 +36,10 @@ class Recent:
             if 0.0 <= at - self._last < APART_S:
                 return
             self._last = at
-        method, host, path, _, headers, request_id = request
+        method, host, path, _, headers, request_id, told = request
         if len(path) > MOST or len(host) > MOST or len(method) > MOST:
             method, host, path = method[:MOST], host[:MOST], path[:MOST]
-        parent = headers.get("traceparent", "")[:MOST]
+        parent = (told or headers).get("traceparent", "")[:MOST]
         note = decision.note if isinstance(decision, Deny) else ""
         seen = at, request_id, method, host, path, parent, rule, decision.reason, note, seconds
         (self._denied if is_denied else self._allowed).append(seen)

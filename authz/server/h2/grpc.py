@@ -5,13 +5,15 @@ Our header blocks use no dynamic table, so that one and the same block serves ev
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
 from struct import Struct
+from types import MappingProxyType
 
 from hpack import Encoder
 
+from authz.core import trace
 from authz.server.h2.limits import PREFIX_BYTES
 
 # gRPC's `TimeoutUnit`s, in seconds.
@@ -20,6 +22,8 @@ _timeout = re.compile(rb"([0-9]{1,8})([HMSmun])").fullmatch
 _content_type = re.compile(rb"application/grpc(?:\+proto)?(?:;.*)?").fullmatch
 _prefix = Struct(">BI")
 _IDENTITY = (b"identity", b"")
+_TRACE = {name.encode(): name for name in trace.FIELDS}
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Status(IntEnum):
@@ -52,13 +56,14 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a request's header fields say. `refusal` is the answer whatever the body."""
+    """What a request's header fields say; `told` of its trace. `refusal` is the answer whatever the body."""
 
     path: bytes
     timeout_s: float = inf
     length: int | None = None
     encoded: bool = False
     refusal: Reply | None = None
+    told: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
 
 def block(fields: Iterable[tuple[str, str]]) -> bytes:
@@ -110,6 +115,7 @@ def call(fields: Iterable[tuple[bytes, bytes]]) -> Call:
         length=None if length is None else int(length),
         encoded=first.get(b"grpc-encoding", b"") not in _IDENTITY,
         refusal=_refusal(first),
+        told={_TRACE[name]: first[name].decode("latin-1") for name in first.keys() & _TRACE} or _NOTHING,
     )
 
 

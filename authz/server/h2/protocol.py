@@ -4,7 +4,7 @@ A call that finds everything in memory is answered before `data_received` return
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -19,7 +19,7 @@ from authz.server.h2.limits import Limits
 from authz.server.h2.resumed import Resumed
 from authz.server.h2.streams import Asked, Event, TooLong
 
-Rpc = Callable[[bytes], Coroutine[Any, Any, bytes]]
+Rpc = Callable[[bytes, Mapping[str, str]], Coroutine[Any, Any, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +150,10 @@ class Protocol(asyncio.Protocol):
         if deadline_s <= self._now:
             self._context.count(Cause.LATE)
             raise grpc.Refusal(grpc.LATE)
-        method(stream_id, message, deadline_s)
+        method(stream_id, call, message, deadline_s)
 
-    def _check(self, stream_id: int, message: bytes, deadline_s: float) -> None:
-        coroutine = self._rpc(message)
+    def _check(self, stream_id: int, call: Call, message: bytes, deadline_s: float) -> None:
+        coroutine = self._rpc(message, call.told)
         try:
             waiting = coroutine.send(None)
         except StopIteration as done:
@@ -176,11 +176,11 @@ class Protocol(asyncio.Protocol):
         self._refuse(stream_id, grpc.LATE)
         self._flush()
 
-    def _health(self, stream_id: int, message: bytes, _: float) -> None:
+    def _health(self, stream_id: int, _call: Call, message: bytes, _: float) -> None:
         answer = self._context.health.check(message)
         self._connection.answer(stream_id, grpc.HEAD, grpc.framed(answer), grpc.OK)
 
-    def _watch(self, stream_id: int, message: bytes, _: float) -> None:
+    def _watch(self, stream_id: int, _call: Call, message: bytes, _: float) -> None:
         if len(self._watching) >= self._limits.watches_max:
             self._context.count(Cause.WATCHES)
             raise grpc.Refusal(grpc.WATCHES)

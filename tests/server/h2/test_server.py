@@ -27,7 +27,7 @@ class Line:
         self.gate: asyncio.Event | None = None
         self.cancelled = 0
 
-    async def rpc(self, raw: bytes) -> bytes:
+    async def rpc(self, raw: bytes, _: object) -> bytes:
         try:
             if self.gate:
                 await self.gate.wait()
