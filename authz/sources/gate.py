@@ -37,6 +37,7 @@ class Gate:
         self._places = asyncio.Semaphore(calls)
         self._calls = calls
         self._took_s = 0.0  # a call of late
+        self._next_at = -inf  # when another may begin
         self._waiting = 0
         self._waiting_max = calls * WAITING_PER_CALL_MAX
 
@@ -64,6 +65,7 @@ class Gate:
         """The endpoint's answer unless it is at fault: 5xx, 429, or none in time. Raises Unavailable."""
         await self._place()
         try:
+            await self._stagger()
             self._check_open()
             return await self._call(method, url, headers, body, max_bytes)
         finally:
@@ -83,6 +85,17 @@ class Gate:
             raise self._turned_away("crowded", "no call could be made in time") from error
         finally:
             self._waiting -= 1
+
+    async def _stagger(self) -> None:
+        """In a crowd: calls that begin together end together, and everybody else waits for all their answers.
+
+        Twice as fast as places come free, so that it spreads the calls and never makes them fewer.
+        """
+        now = self._clock()
+        begins = min(max(now, self._next_at), now + self._took_s / 2)
+        self._next_at = begins + self._took_s / self._calls / 2
+        if self._waiting and begins > now:
+            await asyncio.sleep(begins - now)
 
     def _turned_away(self, outcome: str, text: str) -> Unavailable:
         self.counts[outcome] += 1

@@ -1,7 +1,10 @@
 """The way to one endpoint: how many calls at once, who is turned away, and what counts as its fault."""
 
 import asyncio
+import statistics
+import time
 from contextlib import nullcontext
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -20,16 +23,20 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.status = 200
+        self.takes_s = 0.0
         self.calls = self.at_once = self.most = 0
+        self.began: list[float] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def __call__(self, _: httpx.Request) -> httpx.Response:
         self.calls += 1
+        self.began.append(asyncio.get_running_loop().time())
         self.at_once += 1
         self.most = max(self.most, self.at_once)
         try:
             await self.gate.wait()
+            await asyncio.sleep(self.takes_s)
         finally:
             self.at_once -= 1
         return httpx.Response(self.status, content=b"x" * 10)
@@ -90,6 +97,16 @@ async def test_where_calls_are_slow_only_so_many_wait_as_will_have_an_answer_in_
     assert made.counts["crowded"] == 100 - 4 - 11
     endpoint.gate.set()
     await asyncio.gather(*callers)
+
+
+async def test_calls_for_which_a_crowd_waits_do_not_all_begin_together(endpoint):
+    """Each takes 0.05 s and 4 are under way: where these came back at once, they would go on so for ever."""
+    made = gate(endpoint, time.monotonic)
+    endpoint.takes_s = 0.05
+    await asyncio.gather(*(outcome(made) for _ in range(40)))
+    gaps = [later - earlier for earlier, later in pairwise(endpoint.began[8:-4])]
+    assert statistics.median(gaps) > 0.05 / 4 / 4
+    assert endpoint.most == 4
 
 
 async def test_nobody_waits_for_a_place_longer_than_a_call_may_take(endpoint, clock):
