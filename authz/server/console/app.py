@@ -39,7 +39,8 @@ def routes(view: View, *, anyone: bool) -> list[Route]:
     """
 
     async def decisions(request: Request) -> Response:
-        return JSONResponse(await view.decisions(request.query_params.get("id", "")))
+        wanted = (request.query_params.get(name, "") for name in ("id", "after"))
+        return JSONResponse(await view.decisions(*wanted))
 
     async def rules(request: Request) -> Response:
         return JSONResponse(await view.rules(request.query_params.get("q", "")))
@@ -48,10 +49,7 @@ def routes(view: View, *, anyone: bool) -> list[Route]:
         return JSONResponse(await view.sources())
 
     async def explain(request: Request) -> Response:
-        try:
-            return JSONResponse(await view.explain(await _question(request)))
-        except BadRequest as error:
-            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(await view.explain(await _question(request)))
 
     asked = [Route(f"/{one.__name__}", _guarded(one, anyone=anyone)) for one in (decisions, rules, sources)]
     asked.append(Route("/explain", _guarded(explain, anyone=anyone), methods=["POST"]))
@@ -64,7 +62,10 @@ def _guarded(handler: Handler, *, anyone: bool) -> Handler:
             return JSONResponse(
                 {"error": "The console is for callers on its own machine: port-forward."}, 403
             )
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except BadRequest as error:
+            response = JSONResponse({"error": str(error)}, 400)
         response.headers.update(_HEADERS)
         return response
 

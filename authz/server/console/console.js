@@ -4,6 +4,8 @@
 const $ = (id) => document.getElementById(id);
 const SECTIONS = ["decisions", "routes", "try", "sources"];
 const EVERY_MS = 2000;
+const LATE_MS = 1000; // one worker may tell of a decision so long after another told of a later one
+const KEPT = 1000; // decisions; as many as an authorizer keeps
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -30,10 +32,24 @@ function pairs(entries) {
   return list;
 }
 
+// Whether somebody is copying what a change would take away.
+const selecting = () => !getSelection().isCollapsed;
+
+const shown = {};
+
+function isNew(name, found) {
+  const text = JSON.stringify(found);
+  const is = shown[name] !== text;
+  shown[name] = text;
+  return is;
+}
+
 // --- decisions
 
 let decisions = [];
 let opened = "";
+
+const keyOf = (one) => `${one.at} ${one.id} ${one.method} ${one.host}${one.path} ${one.reason}`;
 
 const haystack = (one) =>
   `${one.id} ${one.method} ${one.host}${one.path} ${one.rule} ${one.reason} ${one.status} ${one.trace}`.toLowerCase();
@@ -65,14 +81,16 @@ function retry(one) {
 
 function showDecisions() {
   const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = decisions.filter((one) =>
+  const focused = document.activeElement?.dataset.key;
+  const matching = decisions.filter((one) =>
     !($("denied").checked && one.allowed) && words.every((word) => haystack(one).includes(word)));
-  $("rows").replaceChildren(...shown.slice(0, 200).flatMap((one) => {
-    const key = one.at + one.id;
+  $("rows").replaceChildren(...matching.slice(0, 200).flatMap((one) => {
+    const key = keyOf(one);
     const open = () => { opened = opened === key ? "" : key; showDecisions(); };
     const row = make("tr", {
-      class: "row", tabindex: 0, "aria-expanded": String(opened === key), onclick: open,
-      onkeydown: (event) => { if (event.key === "Enter") open(); },
+      class: "row", tabindex: 0, "data-key": key, "aria-expanded": String(opened === key),
+      onclick: () => { if (!selecting()) open(); },
+      onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(); } },
     },
       make("td", { class: "mono" }, one.at.slice(11, 23)),
       make("td", {}, verdict(one)),
@@ -81,28 +99,37 @@ function showDecisions() {
       make("td", {}, one.rule || make("span", { class: "quiet" }, "none")));
     return opened === key ? [row, make("tr", { class: "more" }, details(one))] : [row];
   }));
-  $("count").textContent = `${Math.min(shown.length, 200)} of ${decisions.length} kept`;
+  if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  $("count").textContent = `${Math.min(matching.length, 200)} of ${decisions.length} kept`;
   $("nothing").hidden = decisions.length > 0;
+  $("no-match").hidden = decisions.length === 0 || matching.length > 0;
 }
 
 async function readDecisions() {
   if ($("paused").checked) return;
-  decisions = await ask("decisions");
+  const after = decisions.length ? new Date(Date.parse(decisions[0].at) - LATE_MS).toISOString() : "";
+  const found = await ask(`decisions?after=${encodeURIComponent(after)}`);
+  const known = new Set(decisions.map(keyOf));
+  const added = found.filter((one) => !known.has(keyOf(one)));
+  if (!added.length && decisions.length) return;
+  decisions = [...added, ...decisions].sort((one, other) => (one.at < other.at ? 1 : -1)).slice(0, KEPT);
   showDecisions();
 }
 
 // --- routes
 
 async function readRoutes() {
-  const found = await ask(`rules?q=${encodeURIComponent($("wanted").value.trim())}`);
+  const wanted = $("wanted").value;
+  const found = await ask(`rules?q=${encodeURIComponent(wanted.trim())}`);
+  if (wanted !== $("wanted").value || !isNew("routes", found)) return;
   $("hosts-count").textContent = `${found.hosts.length} of ${found.count} hosts`;
   $("problems").replaceChildren(...found.problems.map((problem) => make("li", {}, problem)));
   $("hosts").replaceChildren(...found.hosts.flatMap((host) => [
     make("h2", {}, host.name, host.waits ? make("span", { class: "warn" }, " an edit waits for the controller") : ""),
     host.rules.length === 0
       ? make("p", { class: "bad" }, "Every request is refused: its APIRule is not valid.")
-      : make("table", {},
-        make("thead", {}, make("tr", {}, ...["", "Methods", "Path", "Who passes", "Rule"].map((name) => make("th", {}, name)))),
+      : make("table", { class: "routes" },
+        make("thead", {}, make("tr", {}, ...["#", "Methods", "Path", "Who passes", "Rule"].map((name) => make("th", {}, name)))),
         make("tbody", {}, ...host.rules.map((rule, index) => make("tr", {},
           make("td", { class: "quiet" }, String(index + 1)),
           make("td", { class: "mono" }, rule.methods.join(" ")),
@@ -198,7 +225,7 @@ function lasting(seconds) {
 }
 
 function health(one) {
-  if (one.shut) return make("span", { class: "badge bad" }, "left alone: it failed");
+  if (one.shut) return make("span", { class: "bad" }, make("span", { class: "badge" }, "left alone"), ` ${one.error}`);
   if (one.error) return make("span", { class: "badge warn" }, one.error);
   return one.age_s < 0
     ? make("span", { class: "quiet" }, "not asked yet")
@@ -209,7 +236,7 @@ async function readSources() {
   const found = await ask("sources");
   $("no-source").hidden = found.length > 0;
   $("source-rows").replaceChildren(...found.map((one) => make("tr", {},
-    make("td", {}, make("code", {}, one.name)),
+    make("td", {}, ...one.name.split(" ").map((url, at) => make("code", { class: at ? "quiet" : "" }, url))),
     make("td", {}, one.kind),
     make("td", {}, health(one)),
     make("td", {}, one.age_s < 0 ? "none" : `${lasting(one.age_s)} ago`),
@@ -242,7 +269,7 @@ async function refresh() {
 function choose() {
   for (const name of SECTIONS) {
     $(name).hidden = name !== chosen();
-    document.querySelector(`a[href="#${name}"]`).toggleAttribute("aria-current", name === chosen());
+    document.querySelector(`a[href="#${name}"]`).setAttribute("aria-current", name === chosen() ? "page" : "false");
   }
   refresh();
 }
@@ -255,4 +282,4 @@ $("question").addEventListener("submit", explain);
 addEventListener("hashchange", () => { choose(); scrollTo(0, 0); });
 ask("version").then((found) => { $("version").textContent = found.version; }, () => {});
 choose();
-setInterval(() => { if (!document.hidden) refresh(); }, EVERY_MS);
+setInterval(() => { if (!document.hidden && !selecting()) refresh(); }, EVERY_MS);

@@ -19,10 +19,10 @@ class Crew:
     def __init__(self, sockets: Sequence[Path]) -> None:
         self._sockets = sockets
 
-    async def decisions(self, request_id: str) -> list[Row]:
+    async def decisions(self, request_id: str, after: str) -> list[Row]:
         """Those of all of them, the latest first."""
         answers = await asyncio.gather(
-            *(_get(socket, "/decisions", id=request_id) for socket in self._sockets)
+            *(_get(socket, "/decisions", id=request_id, after=after) for socket in self._sockets)
         )
         rows = [row for answer in answers for row in answer or ()]
         return sorted(rows, key=lambda row: str(row["at"]), reverse=True)

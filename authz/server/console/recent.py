@@ -1,6 +1,7 @@
 """The last decisions, in memory: what was asked, which rule decided, and why. Never a credential."""
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -17,8 +18,9 @@ APART_S = 0.01  # of two that were allowed: to keep thousands a second costs som
 Row = dict[str, Any]
 
 
-# When, id, method, host, path, traceparent, rule, reason, note, seconds.
-_Seen = tuple[float, str, str, str, str, str, str, Reason, str, float]
+# When, id, method, host, path, headers that name the trace, rule, reason, note, seconds.
+_Seen = tuple[float, str, str, str, str, Mapping[str, str], str, Reason, str, float]
+_UNTRACED: Mapping[str, str] = {}
 
 
 class Recent:
@@ -39,14 +41,19 @@ class Recent:
         method, host, path, _, headers, request_id, told = request
         if len(path) > MOST or len(host) > MOST or len(method) > MOST:
             method, host, path = method[:MOST], host[:MOST], path[:MOST]
-        parent = (told or headers).get("traceparent", "")[:MOST]
+        among = told or headers
+        traced = {name: among[name][:MOST] for name in trace.FIELDS if name in among} or _UNTRACED
         note = decision.note if isinstance(decision, Deny) else ""
-        seen = at, request_id, method, host, path, parent, rule, decision.reason, note, seconds
+        seen = at, request_id, method, host, path, traced, rule, decision.reason, note, seconds
         (self._denied if is_denied else self._allowed).append(seen)
 
-    def rows(self, request_id: str = "") -> list[Row]:
-        """The latest first; those of one request, if it is named."""
-        found = (seen for seen in chain(self._allowed, self._denied) if request_id in ("", seen[1]))
+    def rows(self, request_id: str = "", after: float = 0.0) -> list[Row]:
+        """The latest first; those of one request, if it is named, and since `after`.
+
+        A thousand rows take 20 ms, in which nothing is decided: who looks again asks for what is new.
+        """
+        everything = chain(self._allowed, self._denied)
+        found = [seen for seen in everything if seen[0] >= after and request_id in ("", seen[1])]
         return [_row(*seen) for seen in sorted(found, key=lambda seen: seen[0], reverse=True)]
 
 
@@ -56,13 +63,13 @@ def _row(  # noqa: PLR0913, PLR0917  # what `_Seen` is
     method: str,
     host: str,
     path: str,
-    traceparent: str,
+    traced: Mapping[str, str],
     rule: str,
     reason: Reason,
     note: str,
     seconds: float,
 ) -> Row:
-    parent = trace.parent(Request("", "", "", headers={"traceparent": traceparent}))
+    parent = trace.parent(Request("", "", "", headers=traced))
     return {
         "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         "id": request_id,

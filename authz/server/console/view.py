@@ -1,8 +1,10 @@
 """What the console shows of one authorizer, as values that JSON can hold."""
 
 import asyncio
+import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -28,8 +30,8 @@ class BadRequest(Exception):
 class View(Protocol):
     """Of one process, or of several together."""
 
-    async def decisions(self, request_id: str) -> list[Row]:
-        """The latest first."""
+    async def decisions(self, request_id: str, after: str) -> list[Row]:
+        """The latest first; those of one request, or since a time as a row has it. Raises BadRequest."""
 
     async def rules(self, wanted: str) -> Row:
         """Hosts that hold `wanted` in their name or in that of a rule, and their rules in order."""
@@ -49,9 +51,9 @@ class Own:
         self._sources = sources
         self._recent = recent
 
-    async def decisions(self, request_id: str) -> list[Row]:
+    async def decisions(self, request_id: str, after: str) -> list[Row]:
         """See `View`."""
-        return self._recent.rows(request_id)
+        return self._recent.rows(request_id, _moment(after))
 
     async def rules(self, wanted: str) -> Row:
         """See `View`."""
@@ -61,7 +63,7 @@ class Own:
         return {
             "count": len(found),
             "problems": list(loaded.problems[:HOSTS_MAX]) if loaded else ["No rules are loaded yet."],
-            "hosts": [_host(host) for host in sorted(found, key=lambda host: host.name)[:HOSTS_MAX]],
+            "hosts": [_host(host) for host in heapq.nsmallest(HOSTS_MAX, found, key=lambda host: host.name)],
         }
 
     async def sources(self) -> list[Row]:
@@ -94,6 +96,13 @@ def request(question: Mapping[str, Any]) -> Request:
         raise BadRequest("url: a URL with scheme and host is expected.")
     pairs = {str(name).strip().lower(): str(value).strip() for name, value in headers.items()}
     return Request(method.upper(), parts.netloc, parts.path or "/", parts.query, pairs)
+
+
+def _moment(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else 0.0
+    except (ValueError, OverflowError, OSError) as error:
+        raise BadRequest("after: a time like that of a decision is expected.") from error
 
 
 def _holds(host: Host, wanted: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from authz.cli import main
 from tests import idp
@@ -75,6 +76,24 @@ def test_the_filter_leaves_what_is_looked_for(browser, authorizer):
     browser.driver.find_element(By.ID, "filter").send_keys("token_missing /orders")
     browser.wait_for(lambda: "PUBLIC" not in browser.text)
     assert "TOKEN_MISSING" in browser.text
+
+
+def test_what_is_being_copied_or_read_stays_while_others_come(browser, authorizer):
+    show(browser, authorizer, "decisions", "TOKEN_MISSING")
+    row = browser.driver.find_element(By.CSS_SELECTOR, "tr.row")
+    key = row.get_attribute("data-key")
+    row.send_keys(Keys.ENTER)
+    browser.wait_for(lambda: "request id" in browser.text or "took" in browser.text)
+    authorizer.check(ask("/new"))
+    browser.wait_for(lambda: "/new" in browser.text)
+    assert browser.driver.switch_to.active_element.get_attribute("data-key") == key
+    assert "took" in browser.text, "what was open is open"
+    browser.driver.execute_script("getSelection().selectAllChildren(document.querySelector('dl'))")
+    authorizer.check(ask("/newer"))
+    time.sleep(2.5)  # longer than the page waits before it looks again
+    assert browser.driver.execute_script("return getSelection().toString()")
+    browser.driver.execute_script("getSelection().removeAllRanges()")
+    browser.wait_for(lambda: "/newer" in browser.text)
 
 
 def test_what_a_client_sends_is_text(browser, authorizer):

@@ -76,6 +76,19 @@ def test_a_row_tells_what_was_asked_and_why_it_was_refused():
     }
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"b3": "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0"},
+        {"x-b3-traceid": "0af7651916cd43dd8448eb211c80319c", "x-b3-spanid": "b7ad6b7169203331"},
+    ],
+)
+def test_its_trace_is_told_however_it_is_named(headers):
+    recent = Recent()
+    recent.add(asked(**headers), Deny(Reason.TOKEN_MISSING), "", 0.0, 0.0)
+    assert recent.rows()[0]["trace"] == "0af7651916cd43dd8448eb211c80319c"
+
+
 def test_no_credential_is_kept():
     recent = Recent()
     for decision in (Deny(Reason.TOKEN_EXPIRED), Allow(Reason.AUTHORIZED, RULE, {"x-auth-email": SECRET})):
@@ -110,6 +123,22 @@ def test_one_request_is_found_by_its_id():
     for name in ("one", "two", "one"):
         recent.add(asked(request_id=name), Deny(Reason.TOKEN_MISSING), "", 0.0, 0.0)
     assert [row["id"] for row in recent.rows("one")] == ["one", "one"]
+
+
+async def test_who_looks_again_is_told_what_is_new(own):
+    for at in (1.0, 2.0, 2.0005):
+        own._recent.add(asked(f"/{at}"), Deny(Reason.TOKEN_MISSING), "", 0.0, at)
+    async with http(own) as client:
+        latest = (await client.get("/decisions")).json()[0]["at"]
+        found = (await client.get("/decisions", params={"after": latest})).json()
+    assert [row["path"] for row in found] == ["/2.0005", "/2.0"]
+
+
+@pytest.mark.parametrize("after", ["soon", "1"])
+async def test_a_time_that_can_not_be_read_is_told_so(own, after):
+    async with http(own) as client:
+        answer = await client.get("/decisions", params={"after": after})
+    assert (answer.status_code, "after" in answer.json().get("error", "")) == (400, True)
 
 
 async def test_the_routes_stand_in_their_order(own):
@@ -256,7 +285,8 @@ async def crew(own, tmp_path):
 
 
 async def test_workers_answer_together(crew):
-    assert [row["path"] for row in await crew.decisions("one")] == ["/from-b", "/from-a"]
+    assert [row["path"] for row in await crew.decisions("one", "")] == ["/from-b", "/from-a"]
+    assert [row["path"] for row in await crew.decisions("", "1970-01-01T00:00:01.000Z")] == ["/from-b"]
     assert (await crew.rules(""))["count"] == 1
     assert await crew.sources() == []
     assert (await crew.explain(MISSING))["reason"] == "PUBLIC"
@@ -266,7 +296,7 @@ async def test_workers_answer_together(crew):
 
 async def test_where_no_worker_answers_that_is_said(tmp_path):
     nobody = Crew([tmp_path / "gone.sock"])
-    assert await nobody.decisions("") == []
+    assert await nobody.decisions("", "") == []
     assert (await nobody.rules(""))["problems"] == ["No worker answers yet."]
     assert await nobody.sources() == []
     with pytest.raises(BadRequest, match="No worker answers"):
