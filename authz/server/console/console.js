@@ -225,11 +225,13 @@ function lasting(seconds) {
 }
 
 function health(one) {
-  if (one.shut) return make("span", { class: "bad" }, make("span", { class: "badge" }, "left alone"), ` ${one.error}`);
-  if (one.error) return make("span", { class: "badge warn" }, one.error);
+  if (one.shut || one.error) {
+    const badge = one.shut ? ["bad", "left alone, for it fails"] : ["warn", "fails"];
+    return [make("span", { class: `badge ${badge[0]}` }, badge[1]), make("span", { class: "said" }, one.error)];
+  }
   return one.age_s < 0
-    ? make("span", { class: "quiet" }, "not asked yet")
-    : make("span", { class: "badge good" }, "answers");
+    ? [make("span", { class: "quiet" }, "not asked yet")]
+    : [make("span", { class: "badge good" }, "answers")];
 }
 
 async function readSources() {
@@ -238,9 +240,9 @@ async function readSources() {
   $("source-rows").replaceChildren(...found.map((one) => make("tr", {},
     make("td", {}, ...one.name.split(" ").map((url, at) => make("code", { class: at ? "quiet" : "" }, url))),
     make("td", {}, one.kind),
-    make("td", {}, health(one)),
+    make("td", {}, ...health(one)),
     make("td", {}, one.age_s < 0 ? "none" : `${lasting(one.age_s)} ago`),
-    make("td", {}, lasting(one.left_s)),
+    make("td", { class: one.left_s === 0 ? "bad" : "" }, one.left_s === 0 ? "nothing" : lasting(one.left_s)),
     make("td", {}, Object.entries(one.calls).filter(([, n]) => n).map(([name, n]) => `${name} ${n}`).join(", ")))));
 }
 

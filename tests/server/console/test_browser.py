@@ -127,6 +127,10 @@ def test_a_token_is_decoded_here_and_a_question_answered(browser, authorizer):
 def test_a_source_that_fails_says_so(browser, authorizer):
     text = show(browser, authorizer, "sources", "jwks")
     assert "none" in text
+    assert "nothing" in text, "it is what serves without it"
+    assert "fails" in text
+    width = browser.driver.find_element(By.CSS_SELECTOR, ".sources td").size["width"]
+    assert width > 200, "what is said of a failure leaves room for who it is"
     browser.picture("console-sources")
 
 
