@@ -8,11 +8,13 @@ from authz.istio import apirule, precedence, syntax
 from authz.istio.problem import Invalid
 from authz.migrate import authorizers, deciding, encoded, order, passed_on, patterns
 from authz.migrate.grouping import Group
+from authz.migrate.language import budget
 from authz.migrate.made import Made, Rule
 from authz.migrate.report import Ledger
 
 Document = dict[str, Any]
 
+COMPARED_MAX = 5 * syntax.RULES_MAX  # each beside each; some of them may be the same
 TIMEOUT_S = 180  # what an APIRule says where it says nothing, then and now
 
 
@@ -44,11 +46,11 @@ def is_ours(made: Made, ours: frozenset[str]) -> bool:
 def build(group: Group, ours: frozenset[str]) -> Built | None:
     """None where a person has to decide first."""
     ledger = group.ledger
-    rules = [rule for made in group.made for rule in Rule.of(made)]
-    _tell_shut(rules, ledger)
-    arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], ledger)
-    deciding.tell(group.made, arranged, ledger)
-    encoded.tell(group.made, ledger)
+    if (count := sum(len(made.templates) for made in group.made)) > COMPARED_MAX:
+        _ask_to_divide(group, count)
+        return None
+    with budget.limited(budget.HOST_MAX):
+        arranged = _arranged(group, ledger)
     if group.is_open or not arranged:
         return None
     arranged = passed_on.refused(arranged, ledger)
@@ -67,6 +69,16 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
         _tell_ambiguous(arranged, ledger)
     _tell_new(document["spec"]["rules"], arranged, group)
     return Built(document, tuple(arranged))
+
+
+def _arranged(group: Group, ledger: Ledger) -> list[Rule]:
+    """What is not shut, in order, with a row for whatever two rules have in common."""
+    rules = [rule for made in group.made for rule in Rule.of(made)]
+    _tell_shut(rules, ledger)
+    arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], ledger)
+    deciding.tell(group.made, arranged, ledger)
+    encoded.tell(group.made, ledger)
+    return arranged
 
 
 def _ask_to_divide(group: Group, count: int) -> None:

@@ -7,6 +7,7 @@ matches wins now: behind the others the exception need not be said.
 from collections.abc import Iterable, Sequence
 
 from authz.migrate import patterns, reserved
+from authz.migrate.language import budget
 from authz.migrate.old import Old, World
 from authz.migrate.patterns import Converted, Undecided
 from authz.migrate.shifts import every, shifts
@@ -21,10 +22,11 @@ def takes_the_rest(old: Old, found: Converted, world: World) -> bool:
     if reserved.are_told(old.path):  # sent encoded, what is excepted would be of this rule
         return False
     others = [one for one in world.rules if one is not old and _is_beside(one, old)]
-    return bool(old.methods) and all(
-        _is_same([old, *(one for one in others if method in _methods(one))], found.wider)
-        for method in _methods(old)
-    )
+    with budget.limited(budget.PATTERN_MAX):
+        return bool(old.methods) and all(
+            _is_same([old, *(one for one in others if method in _methods(one))], found.wider)
+            for method in _methods(old)
+        )
 
 
 def are_apart(one: Old, other: Old) -> bool:

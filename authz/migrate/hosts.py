@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from authz.istio import syntax
 from authz.migrate import meaning
-from authz.migrate.language import automaton, build, charset, regex
+from authz.migrate.language import automaton, budget, build, charset, regex
 from authz.migrate.language.automaton import Machine, Nfa, States
 from authz.migrate.old import Pattern
 from authz.migrate.words import Words
@@ -37,6 +37,11 @@ class Hosts:
 @lru_cache(PATTERNS_MAX)
 def convert(pattern: Pattern) -> Hosts:
     """Raises Undecided."""
+    with budget.limited(budget.PATTERN_MAX):
+        return _converted(pattern)
+
+
+def _converted(pattern: Pattern) -> Hosts:
     machine = _names(build.machine(meaning.possible(pattern.text, pattern.strategy)))
     found = Words(machine, frozenset({0}))
     listed = tuple(word for word, place in found.found if any(machine.marks[state] for state in place))

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from authz.migrate import comparison, meaning, stems, templates, trials
 from authz.migrate.comparison import Difference
-from authz.migrate.language import automaton, build
+from authz.migrate.language import automaton, budget, build
 from authz.migrate.language.automaton import Machine
 from authz.migrate.language.node import Node, Sequence, Undecided
 from authz.migrate.old import Strategy
@@ -62,9 +62,25 @@ class Converted:
         return self.difference.extra
 
 
-@lru_cache(PATTERNS_MAX)
 def convert(pattern: str, strategy: Strategy) -> Converted:
     """The templates that lose least. Raises Undecided."""
+    found = _outcome(pattern, strategy)
+    if isinstance(found, Undecided):
+        raise found
+    return found
+
+
+@lru_cache(PATTERNS_MAX)
+def _outcome(pattern: str, strategy: Strategy) -> Converted | Undecided:
+    """What took too long is remembered, too."""
+    try:
+        with budget.limited(budget.PATTERN_MAX):
+            return _found(pattern, strategy)
+    except Undecided as reason:
+        return Undecided(*reason.args)
+
+
+def _found(pattern: str, strategy: Strategy) -> Converted:
     certain, possible = meaning.certain(pattern, strategy), meaning.possible(pattern, strategy)
     decoded = meaning.decodes(strategy)
     if possible != certain:

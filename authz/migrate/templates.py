@@ -5,13 +5,13 @@ so may it; where anything may follow, `{**}` does. Of what a wildcard takes, onl
 at that no path is ambiguous for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from authz.core import path as paths
 from authz.istio import pattern, precedence
 from authz.migrate import comparison
-from authz.migrate.language import automaton, build, charset, node
+from authz.migrate.language import automaton, budget, build, charset, node
 from authz.migrate.language.automaton import Machine, States
 from authz.migrate.language.node import Node, One, Repeat
 from authz.migrate.words import Words
@@ -21,6 +21,7 @@ STEPS_MAX = 500  # places that a segment may begin at
 DEPTH_MAX = 16  # segments
 ENDINGS_MAX = 64  # of what may stand after {**}
 ENDING_SEGMENTS = 3
+_COVERING = 10  # steps that two templates cost beside each other
 
 _OLD = 0  # the mark of the language; the other one is of all paths
 _ANYTHING = node.Sequence((One(charset.SLASH), Repeat(One(charset.ALL), 0, None)))
@@ -61,11 +62,18 @@ def _sorted_out(found: Iterator[str]) -> tuple[str, ...]:
     """The legal ones, less those that another covers."""
     parsed = map(_parsed, islice(found, FOUND_MAX))
     legal = dict.fromkeys(path for path in parsed if path)
-    kept: list[paths.Path] = []
-    for one in sorted(legal, key=lambda path: path.kind is paths.Kind.EXACT):
-        if not any(precedence.covers(other, one) for other in kept):
-            kept = [other for other in kept if not precedence.covers(one, other)] + [one]
+    wild: list[paths.Path] = []  # only these cover others
+    for one in (path for path in legal if path.kind is not paths.Kind.EXACT):
+        budget.spend(_COVERING * len(wild))
+        if not _is_covered(one, wild):
+            wild = [other for other in wild if not precedence.covers(one, other)] + [one]
+    budget.spend(_COVERING * len(wild) * (len(legal) - len(wild)))
+    kept = {one for one in legal if one in wild or not _is_covered(one, wild)}
     return tuple("/*" if str(one) == "/{**}" else str(one) for one in legal if one in kept)
+
+
+def _is_covered(one: paths.Path, others: Iterable[paths.Path]) -> bool:
+    return any(precedence.covers(other, one) for other in others)
 
 
 def _parsed(text: str) -> paths.Path | None:
@@ -84,6 +92,7 @@ class _Search:
         self._plain = comparison.plain_characters(decoded=decoded)
         self._steps = 0
         self._open: list[States] = []  # the places between the beginning and here
+        self._known: dict[tuple[States, charset.Charset], States] = {}
 
     def found(self) -> Iterator[str]:
         return self._after(frozenset({0}))
@@ -106,7 +115,10 @@ class _Search:
         return self._beyond(self._reached(begun, segment), segment)
 
     def _reached(self, states: States, by: charset.Charset) -> States:
-        return automaton.reached(self._machine, states, by)
+        """The same steps are gone from many places."""
+        if (found := self._known.get((states, by))) is None:
+            found = self._known[states, by] = automaton.reached(self._machine, states, by)
+        return found
 
     def _beyond(self, states: States, by: charset.Charset) -> States:
         return automaton.beyond(self._machine, states, by)
@@ -146,6 +158,7 @@ class _Within(_Search):
         rest = self._reached(self._beyond(begun, _REST & self._plain), charset.SLASH)
         for ending in self._endings if rest else ():
             there = rest
+            budget.spend(len(ending))
             for character in ending:
                 there = self._reached(there, charset.of(character))
             if self._may_end(there):

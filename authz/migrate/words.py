@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from authz.migrate.language import charset
+from authz.migrate.language import budget, charset
 from authz.migrate.language.automaton import Machine, States, parted
 
 BREADTH_MAX = 16  # words of one shape, such as v[0-9]; more is not a list that anybody would write
@@ -58,6 +58,7 @@ class Words:
 
     def _moves(self, here: States) -> Iterator[tuple[charset.Charset, States]]:
         moves = [(by & _INSIDE, to) for state in here for by, to in self.machine.moves[state] if by & _INSIDE]
+        budget.spend(1 + len(moves))
         for by, targets in parted(moves):
             if self.lost.isdisjoint(targets):
                 yield by, frozenset(targets)
@@ -70,6 +71,7 @@ class Words:
             here = waiting.pop()
             if here == node:
                 return True
+            budget.spend(1)
             if here not in seen:
                 seen.add(here)
                 waiting += [target for _, target in self._graph.get(here, ())]
@@ -80,6 +82,7 @@ class Words:
         for _ in range(STEPS_MAX):
             if not waiting:
                 return
+            budget.spend(1)
             word, breadth, node = waiting.pop()
             self.found += [(word, node)] if word else []
             if node not in self.endless:

@@ -5,6 +5,7 @@ from operator import itemgetter
 import pytest
 
 from authz.migrate import patterns
+from authz.migrate.language import budget
 from authz.migrate.old import Strategy
 from authz.migrate.patterns import Undecided
 
@@ -133,3 +134,16 @@ def test_two_patterns_overlap_where_a_path_matches_both(one, other, witness):
 def test_a_url_whose_brackets_hold_no_pattern_is_undecided(pattern):
     with pytest.raises(Undecided):
         patterns.convert(pattern, REGEXP)
+
+
+@pytest.mark.parametrize("pattern", ["/" + "[ab]?/?" * 40, "/" + "[ab]?/?" * 80, "/.*a.{40}", "/.*a.{400}"])
+def test_what_a_pattern_may_cost_has_an_end(pattern):
+    """Each takes minutes otherwise. The second time it is remembered."""
+    for _ in range(2):
+        with pytest.raises(Undecided, match="too l"):
+            patterns.convert(pattern, ENVOY)
+
+
+def test_rules_beside_each_other_have_an_end_too():
+    with budget.limited(100), pytest.raises(Undecided, match="too long to compare"):
+        patterns.overlap(("/.*(a|b)+/x", ENVOY), ("/.*(c|d)+/x", ENVOY))

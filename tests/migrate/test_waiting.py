@@ -75,11 +75,12 @@ def test_rules_without_a_name_go_by_their_requests():
     ]
 
 
-def test_a_host_with_more_rules_than_an_apirule_has_is_to_be_divided():
-    made = converted(*(access_rule(f"/a/{at}", NOOP) for at in range(201)))
-    assert counts(made) == (0, 201)
+@pytest.mark.parametrize("count", [201, 1_001])
+def test_a_host_with_more_rules_than_an_apirule_has_is_to_be_divided(count):
+    made = converted(*(access_rule(f"/a/{at}", NOOP) for at in range(count)))
+    assert counts(made) == (0, count)
     ((question, answer),) = questions(made)
-    assert "Its old rules become 201 rules, and an APIRule has 200 at most." in question
+    assert f"Its old rules become {count:,} rules, and an APIRule has 200 at most." in question
     assert "as one pattern" in answer
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from authz.migrate.language import charset
+from authz.migrate.language import budget, charset
 from authz.migrate.language.charset import Charset
 from authz.migrate.language.node import Undecided
 
@@ -47,6 +47,7 @@ class Nfa:
     def worked(self, steps: int) -> None:
         """Raises Undecided if it was too much."""
         self._work += steps
+        budget.spend(steps)
         if self._work > WORK_MAX:
             raise Undecided("the pattern is too large: its automaton takes too long to make")
 
@@ -59,6 +60,7 @@ class Nfa:
                 if state not in found:
                     found.add(state)
                     waiting.append(state)
+        budget.spend(len(found))
         return frozenset(found)
 
 
@@ -143,6 +145,7 @@ def reduced(machine: Machine, kept: Sequence[bool]) -> Machine:
 
 def reached(machine: Machine, states: States, by: Charset) -> States:
     """By one character of these."""
+    budget.spend(1 + sum(len(machine.moves[state]) for state in states))
     return frozenset(target for state in states for moving, target in machine.moves[state] if moving & by)
 
 
@@ -187,6 +190,7 @@ def texts(machine: Machine, begin: str = "") -> Iterator[tuple[str, Marks]]:
     found = {first: begin}
     waiting = [first]
     for state in waiting:
+        budget.spend(1 + len(machine.moves[state]))
         yield found[state], machine.marks[state]
         for plainness, target in sorted((charset.plainness(by), to) for by, to in machine.moves[state]):
             if target not in found:
