@@ -149,7 +149,7 @@ class Authorizer(Section):
     accept: tuple[Accept, ...] = ()
     """Tried in order: the first whose credential is present decides."""
     identity_headers: Mapping[HeaderName, str] = Field(default_factory=lambda: dict(IDENTITY_HEADERS))
-    """Header to claim, for the workload. Clients can not send these themselves."""
+    """Header to claim, or to a member of one: `realm_access.roles`. Clients can not send these themselves."""
     identity_token: IdentityToken | None = None
     anonymous: Anonymous | None = None
     """Let callers without a credential pass, unless they send `Authorization`. A bad one is refused."""

@@ -11,6 +11,7 @@ from typing import Any
 from joserfc import jws
 
 from authz.core import refusal
+from authz.core.claims import ABSENT
 from authz.core.decision import Allow, Decision, Vouched
 from authz.core.identity import HEADER_MAX_LENGTH
 from authz.core.keyring import Keyring
@@ -86,11 +87,12 @@ class Signer:
 
 def claims(vouched: Vouched, issuer: str) -> dict[str, Any]:
     """All but the times. Raises Refused(IDENTITY_UNUSABLE) for a caller without a name."""
-    caller, wanted = vouched.caller.claims.all, vouched.token
-    subject = caller.get("sub")
+    caller, wanted = vouched.caller.claims, vouched.token
+    subject = caller.all.get("sub")
     if not isinstance(subject, str) or not subject:
         raise Refused(Reason.IDENTITY_UNUSABLE)
-    told = {name: caller[claim] for name, claim in wanted.claims.items() if claim in caller}
+    found = {name: caller.get(claim) for name, claim in wanted.claims.items()}
+    told = {name: claim for name, claim in found.items() if claim is not ABSENT}
     return told | {"iss": issuer, "sub": subject, "aud": wanted.audience or vouched.host}
 
 

@@ -21,6 +21,8 @@ _PROFILE_CLAIMS = frozenset({"iss", "exp", "aud", "sub", "client_id", "iat", "jt
 _ID_TOKEN_CLAIMS = frozenset({"at_hash", "c_hash"})  # OpenID Connect Core 3.1.3.6, 3.3.2.11
 _LOGOUT_CLAIM = "events"  # OpenID Connect Back-Channel Logout 2.4, RFC 8417 2.2
 
+ABSENT = object()  # null is a value
+
 SHARED_MAX = 256  # sets of audiences of which one copy serves all tokens
 SHARED_MAX_LENGTH = 8
 
@@ -37,6 +39,17 @@ class Claims:
     starts: float
     expires: float
     all: Mapping[str, Any] = field(repr=False)
+
+    def get(self, name: str) -> Any:
+        """The claim of that name, else the member of one that `ext.email` leads to, else ABSENT."""
+        found = self.all.get(name, ABSENT)
+        return self._member(name) if found is ABSENT and "." in name else found
+
+    def _member(self, path: str) -> Any:
+        found: Any = self.all
+        for name in path.split("."):
+            found = found.get(name, ABSENT) if isinstance(found, Mapping) else ABSENT
+        return found
 
     def has_scopes(self, scopes: frozenset[str], strategy: ScopeStrategy = "exact") -> bool:
         """True if one claim grants all of them."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
-from authz.core.claims import Claims
+from authz.core.claims import ABSENT, Claims
 from authz.core.reason import Reason, Refused
 
 SUBJECTS_MAX = 256  # names of nobody: those of the configuration
@@ -46,7 +46,8 @@ def headers(claims: Claims, names: Mapping[str, str]) -> dict[str, str]:
 
     An empty one is none: a workload would take it for somebody without a name.
     """
-    told = {header: _value(claims.all[claim]) for header, claim in names.items() if claim in claims.all}
+    found = ((header, claims.get(claim)) for header, claim in names.items())
+    told = {header: _value(claim) for header, claim in found if claim is not ABSENT}
     return told if all(told.values()) else {header: value for header, value in told.items() if value}
 
 

@@ -11,7 +11,7 @@ from authz.migrate.go_templates import Claim, Text
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 _OF_ANSWERS = frozenset(
     {"sub", "username", "client_id", "scope", "aud"}
-)  # of an introspection, outside `ext`
+)  # of an introspection; others are in `ext`
 _OF_SESSIONS = {
     "sub": "sub",
     "email": "email",
@@ -44,7 +44,7 @@ class Added:
 
 
 def meant(said: Text | Claim | None, access: Sequence[Access]) -> Text | Claim | None:
-    """Whether all that may be let in know the claim under the same name; what everyone is called, else."""
+    """The claim all who may be let in have by one name; what everyone is called, where nobody has any."""
     if isinstance(said, Text) or said is None:
         return said
     if all(isinstance(one, Nobody) or (isinstance(one, Public) and not one.silent) for one in access):
@@ -52,7 +52,7 @@ def meant(said: Text | Claim | None, access: Sequence[Access]) -> Text | Claim |
         return Text(next(iter(subjects), "") if said.name == "sub" else "")
     kinds = {kind for one in access if isinstance(one, Way) for entry in one.accept for kind in entry}
     if "introspection" in kinds and said.name not in _OF_ANSWERS:
-        return None
+        return Claim(f"ext.{said.name}") if kinds == {"introspection"} and "." not in said.name else None
     if "session" in kinds and said.name not in _OF_SESSIONS:
         return None
     return said

@@ -1,5 +1,7 @@
 """Claims turned into headers."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from authz.core import identity
@@ -37,24 +39,54 @@ from authz.core.reason import Reason, Refused
 )
 def test_a_claim_becomes_one_header_value_or_none_or_is_refused(claim, expected):
     """An empty value would look like somebody without a name."""
-    assert header(claim) == expected
+    assert header({"c": claim}, "c") == expected
 
 
 def test_a_claim_that_is_not_there_sets_no_header():
     assert identity.headers(claims({"sub": "a"}), {"x-sub": "sub", "x-email": "email"}) == {"x-sub": "a"}
 
 
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("ext.email", "a@example.com"),
+        ("ext.team.lead", "bob"),
+        ("https://example.com/role", "admin"),
+        ("ext", Reason.IDENTITY_UNUSABLE),
+        ("ext.team", Reason.IDENTITY_UNUSABLE),
+        ("ext.null", Reason.IDENTITY_UNUSABLE),
+        ("ext.no", None),
+        ("ext.email.no", None),
+        ("no.email", None),
+        ("ext.", None),
+        (".email", None),
+        ("list.0", None),
+    ],
+)
+def test_a_claim_is_found_by_its_name_or_by_the_way_to_a_member(claim, expected):
+    found = {
+        "ext": {"email": "a@example.com", "team": {"lead": "bob"}, "null": None},
+        "https://example.com/role": "admin",
+        "list": ["a"],
+    }
+    assert header(found, claim) == expected
+
+
+def test_a_claim_whose_own_name_has_a_dot_comes_first():
+    assert header({"ext": {"email": "member"}, "ext.email": "claim"}, "ext.email") == "claim"
+
+
 def test_claims_are_not_printed():
     assert "alice" not in repr(claims({"sub": "alice"}))
 
 
-def claims(members: dict[str, object]) -> Claims:
+def claims(members: Mapping[str, object]) -> Claims:
     return Claims(frozenset(), 0, 0, members)
 
 
-def header(claim: object) -> str | Reason | None:
+def header(members: Mapping[str, object], claim: str) -> str | Reason | None:
     try:
-        return identity.headers(claims({"c": claim}), {"x-c": "c"}).get("x-c")
+        return identity.headers(claims(members), {"x-c": claim}).get("x-c")
     except Refused as refused:
         return refused.reason
 

@@ -239,6 +239,16 @@ def test_what_is_the_callers_is_a_claim():
     assert authorizer(made)["identityHeaders"] == {"x-a": "sub", "x-b": "email"}
 
 
+def test_what_hydra_keeps_beside_an_opaque_token_is_a_member_of_ext():
+    mutators = (
+        '[{handler: header, config: {headers: {X-A: "{{ print .Subject }}", X-B: "{{ .Extra.email }}"}}}]'
+    )
+    asked = f"{{handler: oauth2_introspection, config: {{{ASK}}}}}"
+    made = converted(f"[{asked}]", mutators=mutators)
+    assert authorizer(made)["identityHeaders"] == {"x-a": "sub", "x-b": "ext.email"}
+    assert converted(f"[{{handler: jwt, config: {{{KEYS}}}}}, {asked}]", mutators=mutators).open
+
+
 def test_an_identity_token_takes_the_place_of_an_id_token():
     claims = 'claims: \'{"mail": "{{ print .Extra.email }}"}\', issuer_url: https://o, ttl: 5m'
     mutators = f"[{{handler: id_token, config: {{{claims}}}}}]"
