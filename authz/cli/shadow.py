@@ -54,7 +54,7 @@ def shadow(
 async def _run(matter: Matter, oathkeeper: str, addresses: dict[str, str]) -> None:
     from authz.migrate import proof
     from authz.migrate.shadow import Shadow, receiving, telling
-    from authz.server.admin import Server
+    from authz.server.admin import BEHIND_ENVOY_S, Server
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -62,7 +62,7 @@ async def _run(matter: Matter, oathkeeper: str, addresses: dict[str, str]) -> No
     async with proof.verification(matter, oathkeeper) as run:
         seen = Shadow(run, matter.loaded.policy)
         servers = [
-            Server(receiving(seen), addresses["listen"]),
+            Server(receiving(seen), addresses["listen"], BEHIND_ENVOY_S),
             Server(telling(seen), addresses["page"]),
         ]
         for server in servers:

@@ -12,7 +12,7 @@ from authz.local import echo
 from authz.local.failure import CannotRun
 from authz.local.ports import LOOPBACK
 from authz.local.process import NOTHING_MORE, Process
-from authz.server.admin import Server
+from authz.server.admin import BEHIND_ENVOY_S, Server
 
 Heard = Callable[[str, str], None]
 
@@ -39,7 +39,7 @@ class Parts:
 
     async def serve(self, application: Starlette, port: int) -> Server:
         """Raises CannotRun if the port is taken."""
-        server = Server(application, f"{LOOPBACK}:{port}")
+        server = Server(application, f"{LOOPBACK}:{port}", BEHIND_ENVOY_S)
         try:
             await server.start()
         except OSError as error:

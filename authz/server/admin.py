@@ -25,6 +25,9 @@ _KEYS_HEADERS = {"cache-control": "public, max-age=300"}
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
+# Envoy keeps idle connections for an hour; closed before, one may be just when a request is on its way.
+BEHIND_ENVOY_S = 3_900
+
 Keys = Callable[[], dict[str, Any]]
 
 
@@ -66,11 +69,16 @@ def _jwks(keys: Keys) -> Route:
 
 
 class Server:
-    """Serves an ASGI application on HOST:PORT or unix:/path; signals stay with the caller."""
+    """Serves an ASGI application on HOST:PORT or unix:/path; signals stay with the caller.
 
-    def __init__(self, application: Starlette, address: str) -> None:
+    Who asks nothing for `idle_s` is hung up on.
+    """
+
+    def __init__(self, application: Starlette, address: str, idle_s: int = 5) -> None:
         self._address = address
-        settings = uvicorn.Config(application, log_config=None, lifespan="off", server_header=False)
+        settings = uvicorn.Config(
+            application, log_config=None, lifespan="off", server_header=False, timeout_keep_alive=idle_s
+        )
         self._server = _Quiet(settings)
 
     async def start(self) -> None:

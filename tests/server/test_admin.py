@@ -1,6 +1,8 @@
 """The admin port."""
 
+import asyncio
 import socket
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -10,8 +12,10 @@ from authz import __version__
 from authz.core.decision import Deny
 from authz.core.reason import Reason
 from authz.core.request import Request
+from authz.local.ports import LOOPBACK
 from authz.server import admin
 from authz.server.telemetry import Telemetry
+from tests.servers import free_port
 
 
 def pages(ready: bool, telemetry: Telemetry) -> Starlette:
@@ -72,3 +76,28 @@ async def test_a_taken_port_is_named():
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(OSError, match=f"can not listen on {address}: Address already in use"):
             await admin.Server(pages(True, Telemetry()), address).start()
+
+
+async def test_whoever_asks_nothing_is_hung_up_on_unless_it_is_an_envoy():
+    async with serving(1) as (brief, _), serving(admin.BEHIND_ENVOY_S) as (lasting, writer):
+        assert await brief.read() == b""
+        assert not lasting.at_eof()
+        writer.write(ASK)
+        assert await lasting.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+ASK = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+@asynccontextmanager
+async def serving(idle_s):
+    """A connection that has been used once."""
+    port = free_port()
+    server = admin.Server(pages(True, Telemetry()), f"{LOOPBACK}:{port}", idle_s)
+    await server.start()
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    writer.write(ASK)
+    await reader.readuntil(b"ok\n")
+    yield reader, writer
+    writer.close()
+    await server.stop()
