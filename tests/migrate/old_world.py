@@ -42,7 +42,7 @@ NOTES, ORDERS = "notes.shop", "orders.shop"
 BACKENDS = sorted([(PROXY, 4455), (SHADOW, 8080), (NOTES, 80), (ORDERS, 80)])
 NAMESPACES = ("istio-system", "kyma-system", "authz-system", "shop")
 PATIENCE_S = 60.0
-DRAIN_S = 13  # 45 in Istio; a connection of HTTP/2 takes five of them to say goodbye
+DRAIN_S = 6  # 45 in Istio
 
 MESH = """
 extensionProviders:

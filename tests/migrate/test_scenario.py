@@ -14,7 +14,7 @@ from tests.migrate.traffic import Call, flowing
 pytestmark = pytest.mark.slow
 
 PER_SECOND = 300
-QUICKLY = ("--settle", 2, "--drain", DRAIN_S + 1.5)
+QUICKLY = ("--settle", 1.5, "--drain", DRAIN_S + 3)
 SHADOWED_S = 3.0
 AFTERWARDS_S = 2.0
 

@@ -1,12 +1,17 @@
-"""Traffic that does not wait for answers: so many requests a second of each kind in turn, and the outcome."""
+"""Traffic that does not wait for answers: so many requests a second of each kind in turn, and the outcome.
+
+It is a program of its own, for what answers it is busy enough.
+"""
 
 import asyncio
 import itertools
-import time
+import json
+import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import aiohttp
 
@@ -36,7 +41,6 @@ class Seen:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[Call, int | str]] = Counter()
-        self.bodies: Counter[str] = Counter()
 
     @property
     def total(self) -> int:
@@ -62,39 +66,65 @@ class Seen:
 
 @asynccontextmanager
 async def flowing(calls: Sequence[Call], per_second: float) -> AsyncIterator[Seen]:
-    """While it is entered."""
-    seen, slots = Seen(), asyncio.Semaphore(AT_ONCE)
+    """While it is entered. What it yields is filled when it ends."""
+    seen = Seen()
+    program = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "tests.migrate.traffic"],
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert program.stdin
+    program.stdin.write(json.dumps([per_second, [asdict(call) for call in calls]]).encode() + b"\n")
+    try:
+        yield seen
+    finally:
+        program.stdin.close()  # which ends it
+        told, _ = await program.communicate()
+    for place, answer, count in json.loads(told):
+        seen.counts[calls[place], answer] = count
+
+
+async def _flow(
+    calls: Sequence[Call], per_second: float, stop: asyncio.Event
+) -> Counter[tuple[int, int | str]]:
+    counts: Counter[tuple[int, int | str]] = Counter()
+    slots = asyncio.Semaphore(AT_ONCE)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+    turns, loop = itertools.cycle(enumerate(calls)), asyncio.get_running_loop()
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
 
-        async def ask(call: Call) -> None:
+        async def ask(place: int, call: Call) -> None:
             try:
                 async with session.request(call.method, call.url, headers=call.headers) as answer:
-                    body = await answer.read()
-                    seen.counts[call, answer.status] += 1
-                    if answer.status > 499:
-                        seen.bodies[f"{time.monotonic():.1f} {call.name} {body[:100]!r}"] += 1
+                    await answer.read()
+                    counts[place, answer.status] += 1
             except (aiohttp.ClientError, TimeoutError) as error:
-                seen.counts[call, type(error).__name__] += 1
+                counts[place, type(error).__name__] += 1
             finally:
                 slots.release()
 
-        async def send() -> None:
-            turns, loop = itertools.cycle(calls), asyncio.get_running_loop()
-            began, sent = loop.time(), 0
-            async with asyncio.TaskGroup() as under_way:
-                while not stop.is_set():
-                    while sent < (loop.time() - began) * per_second:
-                        await slots.acquire()
-                        under_way.create_task(ask(next(turns)))
-                        sent += 1
-                    await asyncio.sleep(TICK_S)
+        began, sent = loop.time(), 0
+        async with asyncio.TaskGroup() as under_way:
+            while not stop.is_set():
+                while sent < (loop.time() - began) * per_second:
+                    await slots.acquire()
+                    under_way.create_task(ask(*next(turns)))
+                    sent += 1
+                await asyncio.sleep(TICK_S)
+    return counts
 
-        stop = asyncio.Event()
-        sending = asyncio.create_task(send())
-        try:
-            yield seen
-        finally:
-            stop.set()
-            await sending
+
+async def _main() -> None:
+    loop, stop, stdin = asyncio.get_running_loop(), asyncio.Event(), asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+    per_second, calls = json.loads(await stdin.readline())
+    ended = loop.create_task(stdin.read())
+    ended.add_done_callback(lambda _: stop.set())
+    counts = await _flow([Call(**call) for call in calls], per_second, stop)
+    sys.stdout.write(json.dumps([[place, answer, count] for (place, answer), count in counts.items()]))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the test, which ends it
+    asyncio.run(_main())
