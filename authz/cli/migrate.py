@@ -132,7 +132,7 @@ def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: b
     """Issuers that can be found out; what a person has said stands."""
     from dataclasses import replace
 
-    from authz.migrate import learning
+    from authz.migrate import learning, masking
 
     unknown = learning.unknown(world, choices)
     if offline or not unknown:
@@ -142,7 +142,7 @@ def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: b
     held = [file.read_text(encoding="utf-8").strip() for file in tokens]
     found = asyncio.run(learning.ask(unknown, held))
     for url, issuer in found.items():
-        click.echo(f"{url}: {issuer}", err=True)
+        click.echo(f"{masking.shown(url)}: {issuer}", err=True)
     return replace(choices, issuers=learning.merged(choices.issuers, found))
 
 

@@ -30,8 +30,7 @@ def _tell_headers(rules: Rules) -> None:
                     f"Which other header can say this? In {owner}, {name} tells who the caller is, and then "
                     "no rule may set it for everyone."
                 )
-                old = made.added.headers[name]
-                _ask(ledger, made, question, f"edit {_at(made)}: rename {name}", old)
+                _ask(ledger, made, question, f"edit {_at(made)}: rename {name}", name)
 
 
 def _tell_issuers(rules: Rules) -> None:

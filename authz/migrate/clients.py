@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from authz.migrate.old import Client, Origin
-from authz.migrate.report import Ledger, text
+from authz.migrate.report import UNKNOWN, Ledger, text
 
 Document = dict[str, Any]
 
@@ -53,7 +53,7 @@ def convert(client: Client, accepted: frozenset[str]) -> tuple[Document, Ledger]
         elif known := _ELSEWHERE.get(field):
             ledger.kept(at, known, old=value)
         else:
-            ledger.narrowed(at, "unknown", "No standard has this field; nothing is made of it.", old=value)
+            ledger.narrowed(at, UNKNOWN, "No standard has this field; nothing is made of it.", old=value)
     made.setdefault("client_name", client.name)
     return {"kept_in": f"OAuth2Client {client.key}"} | made | _of_proxy(made), ledger
 

@@ -42,7 +42,7 @@ def rows(settings: Settings, accepted: frozenset[str]) -> Ledger:
             ledger.kept(at, message, old=value)
         else:
             message = "Oathkeeper has no such setting; nothing is made of it."
-            ledger.narrowed(at, "unknown", message, old=value)
+            ledger.narrowed(at, report.UNKNOWN, message, old=value)
     if "redirect" in settings.fallback and settings.errors.get("redirect", {}).get("enabled"):
         _redirect(settings, ledger)
     return ledger

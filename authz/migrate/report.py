@@ -3,21 +3,17 @@
 Nothing is dropped in silence: what no row speaks of gets a row that says so.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from authz.migrate import masking
 from authz.migrate.old import Origin
 
-# Kubernetes' own, and what others wrote about the object: neither says who may pass.
-_secret = re.compile(
-    r"password|secret(?!Name)|\.authorization$|api[-_]?key|additional_headers|-token$", re.IGNORECASE
-).search
-_userinfo = re.compile(r"//[^/@\s]+@").sub
-
+UNKNOWN = "unknown"  # the code of a field that nobody reads
 WAITS = "waits"  # the code of a row that says: it is written together with others
+# Kubernetes' own, and what others wrote about the object: neither says who may pass.
 _OTHERS = ("metadata.", "status", "apiVersion", "kind", "id")
 
 
@@ -70,7 +66,8 @@ class Ledger:
     def narrowed(  # noqa: PLR0913  # one for each column
         self, at: str, code: str, message: str, *, old: Any = "", new: Any = "", witness: str = ""
     ) -> None:
-        """Something that passed does not any more, or no longer so."""
+        """Something that passed does not any more, or no longer so. Who knows what an unknown field holds."""
+        old = masking.HIDDEN if code == UNKNOWN else old
         self._add(at, Verdict.NARROWED, message, code=code, old=text(old), new=text(new), witness=witness)
 
     def widened(  # noqa: PLR0913  # one for each column
@@ -104,12 +101,11 @@ class Ledger:
 
     def _add(self, at: str, verdict: Verdict, message: str, **rest: str) -> None:
         """A report goes from hand to hand: what may be a credential stands in none of its columns."""
-        shown = {name: _userinfo("//***@", value) for name, value in rest.items()}
-        if _secret(at):
-            shown |= {"old": "***"} | ({"new": "***"} if "new" in shown else {})
-        said = _userinfo("//***@", message)
+        said = {name: masking.shown(value) for name, value in rest.items()}
+        said |= {name: masking.value(at, rest[name]) for name in ("old", "new") if rest.get(name)}
+        shown = masking.shown(message)
         self.findings.append(
-            Finding(str(self.origin), self.index, at, verdict, said, file=self.origin.file, **shown)
+            Finding(str(self.origin), self.index, at, verdict, shown, file=self.origin.file, **said)
         )
 
 
@@ -121,7 +117,10 @@ def text(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case Mapping():
-            return ", ".join(f"{key}: {text(one)}" for key, one in value.items())
+            return ", ".join(
+                f"{key}: {masking.HIDDEN if masking.is_secret(str(key)) else text(one)}"
+                for key, one in value.items()
+            )
         case list() | tuple():
             return ", ".join(map(text, value))
         case None:

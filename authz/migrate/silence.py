@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from authz.migrate import report
+from authz.migrate import masking, report
 from authz.migrate.judging import Judged
 from authz.migrate.report import Ledger
 from authz.migrate.vocabulary import SETTINGS
@@ -49,7 +49,7 @@ def _about(at: str, value: Any, body: Mapping[str, Any], ledger: Ledger) -> None
         question = "What are the settings of this handler? They have to be an object."
         ledger.ask(at, question, f"edit {at}", old=value, code="type")
     else:
-        ledger.narrowed(at, "unknown", "No version has this field; nothing is made of it.", old=value)
+        ledger.narrowed(at, report.UNKNOWN, "No version has this field; nothing is made of it.", old=value)
 
 
 def _about_setting(at: str, value: Any, named: tuple[str, str], ledger: Ledger) -> None:
@@ -58,7 +58,7 @@ def _about_setting(at: str, value: Any, named: tuple[str, str], ledger: Ledger) 
         ledger.kept(at, f"It belongs to {handler}, whose own row says what becomes of it.", old=value)
     else:
         question = f"What does {setting} do? {handler} has no such setting, so nothing is made of it."
-        ledger.ask(at, question, f"take {at} out of the rule", old=value)
+        ledger.ask(at, question, f"take {at} out of the rule", old=masking.HIDDEN)
 
 
 def _at(body: Any, path: str) -> Any:
