@@ -195,6 +195,13 @@ def test_alerts_and_the_dashboard_are_those_of_the_repository(all_rendered):
     assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+def test_nobody_is_woken_for_a_controller_that_is_not_wanted():
+    metrics = {"enabled": True, "prometheusRule": {"enabled": True}}
+    made = rendered({"metrics": metrics, "controller": {"enabled": False}})
+    groups = one(made, "PrometheusRule", "authz-metrics")["spec"]["groups"]
+    assert [group["name"] for group in groups] == ["authz"]
+
+
 def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
     spec = one(all_rendered["default"], "Deployment", "authz")["spec"]["template"]["spec"]
     (container,) = spec["containers"]
@@ -218,6 +225,7 @@ def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
         ({"config": {"listen": {"tls": TLS}}}, "takes sidecar: false"),
         ({"config": {"listen": {"tls": TLS}}, "sidecar": False}, "takes destinationRule.tls"),
         ({"metrics": {"serviceMonitor": {"enabled": True}}}, "takes metrics.enabled"),
+        ({"metrics": {"prometheusRule": {"enabled": True}}}, "takes metrics.enabled"),
     ],
 )
 def test_mistakes_are_refused_before_anything_is_rendered(values, said):

@@ -121,6 +121,19 @@ def test_the_alert_rules_say_what_they_are_for_and_keep_quiet_else():
     assert cases == alerts
 
 
+def test_there_is_something_to_do_for_each_alert():
+    page = (ALERTS.parents[2] / "docs" / "observability.md").read_text()
+    told = {
+        name.strip("`…")
+        for row in re.findall(r"^\| (`Authz.*?) \|", page, re.MULTILINE)
+        for name in row.split(", ")
+    }
+    rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+    assert {
+        rule["alert"] for rule in rules if not any(rule["alert"].endswith(name) for name in told)
+    } == set()
+
+
 def test_prometheus_reads_both_pages(prometheus):
     assert [row["value"][1] for row in prometheus.ask("up")] == ["1", "1"]
     assert {row["metric"]["kind"] for row in prometheus.ask("authz_source_left_seconds")} == {"jwks"}
