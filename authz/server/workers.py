@@ -29,6 +29,7 @@ _RESTARTS = """# HELP authz_worker_restarts_total Workers that ended and were st
 # TYPE authz_worker_restarts_total counter
 authz_worker_restarts_total {}
 """
+_ENDING = ("authz_source_left_seconds", "authz_certificate_left_seconds")  # whose first end is what counts
 _SHARED = ("authz_checks_in_flight", "authz_h2_connections")  # gauges of which each worker has a part
 
 Command = Callable[[Path], Sequence[str]]
@@ -58,7 +59,7 @@ class Workers:
         return any(answer is not None and answer.status_code == 200 for answer in answers)
 
     async def metrics(self) -> bytes:
-        """One page for all: counts are added, of most gauges the largest is shown.
+        """One page for all: counts are added, of most gauges the largest is shown, of times left the least.
 
         Who is too busy to answer, or has ended, counts with what it said last.
         """
@@ -139,10 +140,16 @@ class _Merged(Collector):
     def _add(self, family: Metric) -> None:
         self._families.setdefault(family.name, family)
         values = self._values.setdefault(family.name, {})
-        combine = max if family.type == "gauge" and family.name not in _SHARED else sum
+        combine = _combine(family)
         for sample in family.samples:
             key = (sample.name, tuple(sorted(sample.labels.items())))
             values[key] = combine((values[key], sample.value)) if key in values else sample.value
+
+
+def _combine(family: Metric) -> Callable[[tuple[float, float]], float]:
+    if family.type != "gauge" or family.name in _SHARED:
+        return sum
+    return min if family.name in _ENDING else max
 
 
 async def _get(path: Path, page: str) -> httpx.Response | None:

@@ -135,5 +135,11 @@ def test_gauges_of_which_each_worker_has_a_part_are_added():
     assert "authz_h2_connections 5.0" in merged
 
 
+@pytest.mark.parametrize("name", ["authz_source_left_seconds", "authz_certificate_left_seconds"])
+def test_of_times_that_are_left_the_shortest_is_told(name):
+    pages = [f"# TYPE {name} gauge\n{name} {left}\n" for left in (90.0, 7.0, 80.0)]
+    assert f"\n{name} 7.0\n" in merge(pages).decode()
+
+
 def test_no_pages_are_an_empty_page():
     assert merge([]) == b""
