@@ -34,7 +34,9 @@ def request_id(answer: str) -> str:
 def find(admin: str, wanted: str) -> list[Row]:
     """The decisions about a request, the latest first. Raises NotFound."""
     try:
-        answer = httpx.get(f"{admin.rstrip('/')}/decisions", params={"id": wanted}, timeout=TIMEOUT_S)
+        answer = httpx.get(  # by no proxy: it would be asked for its own loopback
+            f"{admin.rstrip('/')}/decisions", params={"id": wanted}, timeout=TIMEOUT_S, trust_env=False
+        )
         rows: list[Row] = answer.raise_for_status().json()
     except httpx.HTTPStatusError as error:
         raise NotFound(f"{admin}: {_why(error.response)}") from error
@@ -52,7 +54,8 @@ def find(admin: str, wanted: str) -> list[Row]:
 
 
 def render(row: Row) -> str:
-    """For a person at a terminal."""
+    """For a person at a terminal, whom nothing that a client has sent can move about in it."""
+    row = {name: _plain(value) if isinstance(value, str) else value for name, value in row.items()}
     lines = [
         f"{row['method']} {row['host']}{row['path']}",
         f"  {row['status']} {row['reason']} - {row['text']}",
@@ -61,6 +64,10 @@ def render(row: Row) -> str:
     lines += [f"  {row['note']}"] if row["note"] else []
     lines += [f"  trace {row['trace']}"] if row["trace"] else []
     return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _why(answer: httpx.Response) -> str:

@@ -266,6 +266,14 @@ def test_nobody_at_the_admin_port_is_told_with_what_to_do():
         lookup.find("http://127.0.0.1:1", "one")
 
 
+def test_what_a_client_has_sent_moves_nothing_in_a_terminal():
+    recent = Recent()
+    recent.add(asked("/\x1b[2J\u009b1m\n  200 AUTHORIZED"), Deny(Reason.TOKEN_MISSING), "", 0.0, 0.0)
+    first, second, *_ = lookup.render(recent.rows()[0]).splitlines()
+    assert first == r"GET shop.example.com/\x1b[2J\x9b1m\n  200 AUTHORIZED"
+    assert second.startswith("  401 TOKEN_MISSING")
+
+
 @pytest.fixture
 async def crew(own, tmp_path):
     """Two workers, and one that is not there."""
