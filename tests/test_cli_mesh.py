@@ -15,7 +15,7 @@ UNSAFE = """
 extensionProviders:
 - name: authz
   envoyExtAuthzGrpc:
-    {service: a.b.svc.cluster.local, port: 9191, timeout: 1s, failOpen: true, statusOnError: "503"}
+    {service: a.b.svc.cluster.local, port: 9191, timeout: 2s, failOpen: true, statusOnError: "503"}
 """
 
 

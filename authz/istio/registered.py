@@ -17,7 +17,7 @@ from authz.istio.registration import Registration, over_grpc
 _DRY_RUN = "istio.io/dry-run"
 _HTTP2 = {"grpc", "grpc-web", "http2", "kubernetes.io/h2c"}  # istio.io: Protocol Selection
 _host = re.compile(r"(?:[^/]+/)?([^./]+)\.([^./]+)\.svc\..+").fullmatch
-_never = re.compile(r"0*(?:\.0*)?s").fullmatch
+_duration = re.compile(r"([0-9]{0,9}(?:\.[0-9]{0,9})?)s").fullmatch  # protobuf's JSON
 _refuses = re.compile(r"[45][0-9]{2}").fullmatch
 
 _NO_MESH = "there is no MeshConfig: that is ConfigMap istio-system/istio, key `mesh`"
@@ -27,6 +27,13 @@ _NAME = "is not a name that Istio 1.30 and later take: only lower-case letters, 
 _HTTP = "the authorizer speaks gRPC, not HTTP: use envoyExtAuthzGrpc{}"
 _KYMA = ", or apply the EnvoyFilter that `--format kyma` prints"
 _NO_TIMEOUT = "is not set: Istio waits for 10 minutes"
+_TIMEOUT = "is no time in seconds, like 2s"
+_SHORT = (
+    "is shorter than the authorizer waits for others: its callers would get 503 and no reason; at least 2s"
+)
+_LONG = "is how long every request waits while the authorizer is down: 2s is enough, more than 10s too much"
+TIMEOUT_MIN_S = 2.0  # sources.answers.WAIT_S, and the way there and back
+TIMEOUT_MAX_S = 10.0
 _FAIL_OPEN = "lets every request pass that the authorizer can not answer"
 _NO_STATUS = 'is not set: while the authorizer is down clients get 403, as if they had no right: "503"'
 _STATUS = "must be an error, 4xx or 5xx: it is what clients get while the authorizer is down"
@@ -63,7 +70,7 @@ def check(documents: Iterable[Document], registration: Registration) -> Checked:
     patched = _is_there(over_grpc(registration), documents)
     for found in configs:
         problems += _providers(found, registration, patched=patched)
-        problems += _reached(found, registration, services) if services else ()
+        problems += _reached(found, registration, services)
         if found.config.path_normalization.normalization == "NONE":
             problems.append(Problem(f"{found.path}pathNormalization.normalization", _PATHS))
     problems += _nobody(policies, configs) if configs else ()
@@ -96,8 +103,8 @@ def _ours(path: str, listed: Listed, *, patched: bool) -> Iterator[Problem]:
 
 
 def _grpc(path: str, grpc: Grpc) -> Iterator[Problem]:
-    if not grpc.timeout or _never(grpc.timeout):
-        yield Problem(f"{path}.timeout", _NO_TIMEOUT)
+    if said := _timed(grpc.timeout):
+        yield Problem(f"{path}.timeout", said)
     if grpc.fail_open:
         yield Problem(f"{path}.failOpen", _FAIL_OPEN)
     if not grpc.status_on_error:
@@ -106,6 +113,19 @@ def _grpc(path: str, grpc: Grpc) -> Iterator[Problem]:
         yield Problem(f"{path}.statusOnError", _STATUS)
     if grpc.include_request_body_in_check is not None:
         yield Problem(f"{path}.includeRequestBodyInCheck", _BODY)
+
+
+def _timed(timeout: str) -> str:
+    """What is wrong with it, or "" if nothing is."""
+    found = _duration(timeout)
+    if timeout and (not found or found[1] in ("", ".")):
+        return _TIMEOUT
+    seconds = float(found[1]) if found else 0.0
+    if not seconds:
+        return _NO_TIMEOUT
+    if seconds < TIMEOUT_MIN_S:
+        return _SHORT
+    return _LONG if seconds > TIMEOUT_MAX_S else ""
 
 
 def _reached(found: Found, registration: Registration, services: Mapping[str, Service]) -> Iterator[Problem]:
@@ -118,7 +138,7 @@ def _reached(found: Found, registration: Registration, services: Mapping[str, Se
         named = _host(grpc.service)
         if "." not in grpc.service or grpc.service.endswith(".svc"):
             yield Problem(f"{where}.service", _NO_HOST.format(registration.service))
-        elif named:
+        elif named and services:
             key = f"{named[2]}/{named[1]}"
             yield from _at(where, grpc, key, services)
 
