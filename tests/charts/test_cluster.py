@@ -152,7 +152,7 @@ def test_notes_print_the_entry_that_the_command_line_prints(asked):
     [
         ([changed()], "It is there."),
         ([changed(service="authz-system/authz.authz-system.svc.cluster.local")], "It is there."),
-        ([], "it has no extension provider authz"),
+        ([], "- istio: it has no extension provider authz"),
         ([{"name": "other"}], "it has no extension provider authz"),
         ([{"name": "authz", "envoyExtAuthzHttp": {}}], "has no envoyExtAuthzGrpc"),
         ([changed(service="authz.elsewhere.svc.cluster.local")], "its service is authz.elsewhere"),
@@ -170,6 +170,36 @@ def test_notes_say_that_a_mesh_was_not_seen(kube, asked):
     with kube.client() as client:
         client.delete(path(MESH))
     assert "could not be seen" in asked()
+
+
+def test_notes_look_at_every_revision_of_the_mesh(kube, asked):
+    def labelled(name, **data):
+        metadata = {"name": name, "namespace": "istio-system", "labels": {"istio.io/rev": "canary"}}
+        kube.apply(MESH | {"metadata": metadata, "data": data})
+        return path(MESH | {"metadata": metadata})
+
+    def revision(*providers):
+        return labelled("istio-canary", mesh=yaml.safe_dump({"extensionProviders": list(providers)}))
+
+    with kube.client() as client:
+        client.delete(path(MESH))
+        made = [labelled("istio-sidecar-injector-canary", config="{}"), revision(changed())]
+        alone = asked()
+        mesh(kube, changed())
+        revision(without_timeout())
+        beside = asked()
+        for each in made:
+            client.delete(each)
+    assert "It is there." in alone
+    assert "- istio-canary: it has no timeout" in beside
+    assert "- istio: " not in beside
+
+
+def test_notes_say_that_nobody_can_read_the_metrics(asked):
+    said = "Nobody can read the metrics yet"
+    assert said in asked({"metrics": {"enabled": True}})
+    assert said not in asked(COMBINATIONS["everything"])
+    assert said not in asked({"metrics": {"enabled": True}, "networkPolicy": {"enabled": False}})
 
 
 def checked(kube):

@@ -1,15 +1,33 @@
 {{/* What NOTES find out about the cluster. */}}
 
-{{/* Whether the mesh knows the authorizer, as `authz config mesh --check` has it in full: {known, problems}. */}}
+{{/*
+Whether the mesh knows the authorizer, as `authz config mesh --check` has it in full: {known, problems}.
+Each revision of istiod has a ConfigMap of its own; others of the same label configure its injection.
+*/}}
 {{- define "authz.mesh" -}}
-{{- $entry := include "authz.provider" . | fromYaml -}}
-{{- $found := lookup "v1" "ConfigMap" "istio-system" "istio" -}}
+{{- $known := list -}}
 {{- $problems := list -}}
-{{- if $found -}}
+{{- range (lookup "v1" "ConfigMap" "istio-system" "").items -}}
+{{- if or (eq .metadata.name "istio") (and (dig "metadata" "labels" "istio.io/rev" "" .) (dig "data" "mesh" "" .)) -}}
+{{- $name := .metadata.name -}}
+{{- $known = append $known $name -}}
+{{- $told := dict "root" $ "mesh" (dig "data" "mesh" "" . | fromYaml) -}}
+{{- range include "authz.mesh.problems" $told | fromYamlArray -}}
+{{- $problems = append $problems (printf "%s: %s" $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ dict "known" $known "problems" $problems | toYaml }}
+{{- end }}
+
+{{/* Of one MeshConfig. Takes {root, mesh}; a list. */}}
+{{- define "authz.mesh.problems" -}}
+{{- $entry := include "authz.provider" .root | fromYaml -}}
 {{- $there := dict -}}
-{{- range dig "extensionProviders" list (dig "data" "mesh" "" $found | fromYaml) -}}
+{{- range dig "extensionProviders" list .mesh -}}
 {{- if eq .name $entry.name }}{{ $there = . }}{{ end -}}
 {{- end -}}
+{{- $problems := list -}}
 {{- if not $there -}}
 {{- $problems = append $problems (printf "it has no extension provider %s" $entry.name) -}}
 {{- else if not $there.envoyExtAuthzGrpc -}}
@@ -29,8 +47,7 @@
 {{- $problems = append $problems "failOpen: whatever the authorizer can not answer passes" -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-{{ dict "known" (not (empty $found)) "problems" $problems | toYaml }}
+{{ $problems | toYaml }}
 {{- end }}
 
 {{/* Helm installs a CRD and never upgrades it: says so where the cluster's is not this chart's. */}}
