@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from authz.cli import old, options, shadow, stages, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from authz.migrate.choices import Choices
     from authz.migrate.convert import Conversion
@@ -42,6 +42,34 @@ migrate.add_command(stages.undo)
 migrate.add_command(shadow.shadow)
 
 
+def _accepted(context: click.Context, option: click.Parameter, codes: tuple[str, ...]) -> frozenset[str]:
+    from authz.migrate.choices import CODES
+
+    if unknown := sorted(set(codes) - set(CODES)):
+        raise click.BadParameter(f"{unknown[0]} is none of: {', '.join(CODES)}", context, option)
+    return frozenset(codes)
+
+
+def _gateway(context: click.Context, option: click.Parameter, name: str) -> str:
+    from authz.istio import syntax
+
+    try:
+        return syntax.gateway(name) if name else ""
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: {name}", context, option) from error
+
+
+def _pairs(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Of `a=b=c`, the last part is the value: URLs may have the sign in them."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.rpartition("=")
+        if not sign or not name or not value:
+            raise click.BadParameter(f"{text!r} is no NAME=VALUE", context, option)
+        found[name] = value
+    return found
+
+
 @migrate.command()
 @click.argument("files", nargs=-1)
 @click.option("--cluster", is_flag=True, help="Read the cluster of KUBECONFIG too; nothing is written there.")
@@ -52,33 +80,42 @@ migrate.add_command(shadow.shadow)
     "--oathkeeper-config", type=options.FILE, help="Oathkeeper's config.yaml: what rules leave out."
 )
 @click.option(
-    "--issuer", "issuers", multiple=True, metavar="URL=ISSUER", help="Who issues the tokens of an address."
+    "--issuer",
+    "issuers",
+    multiple=True,
+    callback=_pairs,
+    metavar="URL=ISSUER",
+    help="Who issues the tokens of an address.",
 )
 @click.option("--token", "tokens", multiple=True, type=options.FILE, help="A token that shows its issuer.")
 @click.option("--offline", is_flag=True, help="Ask nobody: no discovery of issuers.")
-@click.option("--accept", "accepted", multiple=True, metavar="CODE", help="A difference that you accept.")
-@click.option("--gateway", default="", metavar="NAMESPACE/NAME", help="For rules that name no gateway.")
+@click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    callback=_accepted,
+    metavar="CODE",
+    help="A difference that you accept.",
+)
+@click.option(
+    "--gateway",
+    default="",
+    callback=_gateway,
+    metavar="NAMESPACE/NAME",
+    help="For rules that name no gateway.",
+)
 @click.option("--namespace", default="", help="For access rules, which have none.")
-@click.option("--host", "hosts", multiple=True, metavar="PATTERN=HOST,…", help="The hosts of a pattern.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    callback=_pairs,
+    metavar="PATTERN=HOST,…",
+    help="The hosts of a pattern.",
+)
 @click.option("--session", default="", metavar="URL", help="oauth2-proxy, for rules that sign people in.")
 @click.option("--all-methods", is_flag=True, help="`allow` goes on to let every method pass.")
-def convert(  # noqa: PLR0913, PLR0917  # one for each option
-    files: tuple[str, ...],
-    cluster: bool,
-    out: Path | None,
-    report: Path | None,
-    json_file: Path | None,
-    oathkeeper_config: Path | None,
-    issuers: tuple[str, ...],
-    tokens: tuple[Path, ...],
-    offline: bool,
-    accepted: tuple[str, ...],
-    gateway: str,
-    namespace: str,
-    hosts: tuple[str, ...],
-    session: str,
-    all_methods: bool,
-) -> None:
+def convert(files: tuple[str, ...], cluster: bool, **said: Any) -> None:
     """Make APIRules and authorizers of old rules, and report every field of them.
 
     FILES are files, folders with all that is in them, or - for standard input: APIRules v1alpha1 and
@@ -96,36 +133,48 @@ def convert(  # noqa: PLR0913, PLR0917  # one for each option
     authz migrate convert old/ | authz render /dev/stdin cluster.yaml
     """
     from authz.migrate import convert as converter
-    from authz.migrate import output, rendering
-    from authz.migrate.choices import CODES, Choices
 
-    if unknown := sorted(set(accepted) - set(CODES)):
-        known = ", ".join(CODES)
-        raise click.BadParameter(f"{unknown[0]} is none of: {known}", param_hint="--accept")
     if not files and not cluster:
         raise click.UsageError("FILES or --cluster is needed")
-    world, problems = old.world(files, cluster=cluster, settings=old.settings(oathkeeper_config))
-    said = Choices(
-        accepted=frozenset(accepted),
-        issuers=_pairs(issuers, "--issuer"),
-        gateway=gateway,
-        namespace=namespace,
-        hosts={name: tuple(value.split(",")) for name, value in _pairs(hosts, "--host").items()},
-        session=session.rstrip("/"),
-        all_methods=all_methods,
-    )
-    choices = _learnt(world, said, tokens, offline)
+    world, problems = old.world(files, cluster=cluster, settings=old.settings(said["oathkeeper_config"]))
+    choices = _learnt(world, _choices(said), said["tokens"], said["offline"])
     made = converter.convert(world, choices, _progress(len(world.objects)))
     problems = [*problems, *world.problems]
-    if out:
-        _written(lambda: output.write(out, made, problems))
-    else:
-        sys.stdout.write(output.stream(made))
-    if report:
-        _written(lambda: report.write_text(rendering.markdown(made, problems), encoding="utf-8"))
-    if json_file:
-        _written(lambda: json_file.write_text(rendering.as_json(made, problems), encoding="utf-8"))
-    _conclude(made, problems, said_where=bool(out or report))
+    where = (said["out"], said["report"], said["json_file"])
+    _write(made, problems, *where)
+    _conclude(made, problems, said_where=any(where[:2]))
+
+
+def _choices(said: Mapping[str, Any]) -> Choices:
+    from authz.migrate.choices import Choices
+
+    return Choices(
+        accepted=said["accepted"],
+        issuers=said["issuers"],
+        gateway=said["gateway"],
+        namespace=said["namespace"],
+        hosts={name: tuple(value.split(",")) for name, value in said["hosts"].items()},
+        session=said["session"].rstrip("/"),
+        all_methods=said["all_methods"],
+    )
+
+
+def _write(
+    made: Conversion, problems: list[str], out: Path | None, report: Path | None, json_file: Path | None
+) -> None:
+    from authz.migrate import output, rendering
+
+    try:
+        if out:
+            output.write(out, made, problems)
+        else:
+            sys.stdout.write(output.stream(made))
+        if report:
+            report.write_text(rendering.markdown(made, problems), encoding="utf-8")
+        if json_file:
+            json_file.write_text(rendering.as_json(made, problems), encoding="utf-8")
+    except OSError as error:
+        options.fail_on([str(error)])
 
 
 def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: bool) -> Choices:
@@ -146,30 +195,12 @@ def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: b
     return replace(choices, issuers=learning.merged(choices.issuers, found))
 
 
-def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    """Of `a=b=c`, the last part is the value: URLs may have the sign in them."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, sign, value = text.rpartition("=")
-        if not sign or not name or not value:
-            raise click.BadParameter(f"{text!r} is no NAME=VALUE", param_hint=option)
-        found[name] = value
-    return found
-
-
 def _progress(total: int) -> Callable[[int], None]:
     def tell(done: int) -> None:
         if total > _PROGRESS_EVERY and (done % _PROGRESS_EVERY == 0 or done == total):
             click.echo(f"{done:,} of {total:,} objects", err=True)
 
     return tell
-
-
-def _written(write: Callable[[], object]) -> None:
-    try:
-        write()
-    except OSError as error:
-        options.fail_on([str(error)])
 
 
 def _conclude(made: Conversion, problems: list[str], *, said_where: bool) -> None:

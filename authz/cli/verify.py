@@ -6,17 +6,19 @@ import asyncio
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from authz.cli import old, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from authz.migrate.proof import Matter
     from authz.migrate.report import Finding
     from authz.migrate.requests import Sent
+    from authz.migrate.verify import Tally
     from authz.migrate.wallet import Credential
     from authz.server.ruleset import Loaded
 
@@ -37,20 +39,7 @@ PROGRESS_EVERY_S = 5.0
 @click.option("--requests", "count", type=click.IntRange(1), default=20_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one makes other requests.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the table here, for tools.")
-def verify(  # noqa: PLR0913, PLR0917  # one for each option
-    files: tuple[str, ...],
-    new: Path,
-    config_file: Path | None,
-    report: Path | None,
-    oathkeeper: str,
-    oathkeeper_config: Path | None,
-    tokens: Path | None,
-    logs: tuple[Path, ...],
-    log_host: str,
-    count: int,
-    seed: int,
-    json_file: Path | None,
-) -> None:
+def verify(files: tuple[str, ...], new: Path, **said: Any) -> None:
     """Ask Oathkeeper and the new rules the same, and tell each difference with its reason.
 
     OLD are the old rules, as for `convert`. Requests are made of old and new rules: paths in, at the edge
@@ -70,25 +59,39 @@ def verify(  # noqa: PLR0913, PLR0917  # one for each option
     kubectl -n kyma-system port-forward deploy/ory-oathkeeper 4456 &
     authz migrate verify old/ --new new --oathkeeper http://127.0.0.1:4456 --tokens tokens.yaml
     """
+    from authz.migrate import proof
+
+    tally = _tally(_matter(files, new, said), said)
+    for line in proof.table(tally):
+        click.echo(line)
+    if said["json_file"]:
+        said["json_file"].write_text(proof.document(tally), encoding="utf-8")
+    sys.exit(0 if tally.is_good else 1)
+
+
+def _matter(files: tuple[str, ...], new: Path, said: Mapping[str, Any]) -> Matter:
+    from authz.migrate.proof import Matter
+
+    world, problems = old.world(files, settings=old.settings(said["oathkeeper_config"]))
+    loaded = new_rules(new, said["config_file"])
+    options.fail_on((*problems, *world.problems, *loaded.problems))
+    findings = findings_of(said["report"] or new / REPORT)
+    return Matter(
+        world, loaded, findings, _credentials(said["tokens"]), _logged(said["logs"], said["log_host"])
+    )
+
+
+def _tally(matter: Matter, said: Mapping[str, Any]) -> Tally:
     from authz.migrate import oathkeeper as asked
     from authz.migrate import proof
-    from authz.migrate.proof import Matter, Wanted
+    from authz.migrate.proof import Wanted
 
-    world, problems = old.world(files, settings=old.settings(oathkeeper_config))
-    loaded = new_rules(new, config_file)
-    options.fail_on((*problems, *world.problems, *loaded.problems))
-    findings = findings_of(report or new / REPORT)
-    matter = Matter(world, loaded, findings, _credentials(tokens), _logged(logs, log_host))
     try:
-        tally = asyncio.run(proof.prove(matter, Wanted(oathkeeper, count, seed), _progress()))
+        wanted = Wanted(said["oathkeeper"], said["count"], said["seed"])
+        return asyncio.run(proof.prove(matter, wanted, _progress()))
     except asked.Unreachable as unreachable:
         options.fail_on([f"Oathkeeper does not answer: {unreachable}"])
         raise
-    for line in proof.table(tally):
-        click.echo(line)
-    if json_file:
-        json_file.write_text(proof.document(tally), encoding="utf-8")
-    sys.exit(0 if tally.is_good else 1)
 
 
 def new_rules(folder: Path, config_file: Path | None) -> Loaded:

@@ -78,7 +78,8 @@ def introspection(case: Case) -> list[Access]:
     url = case.text("introspection_url")
     if not url:
         question = "Who is asked about these tokens? Neither the rule nor Oathkeeper's configuration says it."
-        case.ledger.ask(case.at(), question, "--oauth2-introspection needs --oathkeeper-config FILE")
+        answer = "--oathkeeper-config FILE, or add introspection_url to the rule"
+        case.ledger.ask(case.at("introspection_url"), question, answer)
         return []
     issuer, strategy = issuers.one(case, url, "introspection_url"), terms.strategy_of(case)
     client, is_known = _client(case)

@@ -59,6 +59,8 @@ def _bodies(file: str) -> list[Any]:
 
 
 def _text(file: Path) -> str:
+    if not file.exists():
+        raise ValueError("there is no such file or folder")
     if not file.is_file():
         raise ValueError("it is not a regular file")
     if file.stat().st_size > TEXT_MAX_BYTES:

@@ -3,6 +3,7 @@
 A kind that the cluster does not have is nothing to report: who has only Oathkeeper has no APIRules.
 """
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ async def read(config: Path | None = None) -> tuple[list[tuple[str, Any]], list[
     try:
         access = kubeconfig.find(config)
     except kubeconfig.Unusable as unusable:
-        return [], [f"{CLUSTER}: {unusable}"]
+        by = ", as KUBECONFIG has it" if config is None and os.environ.get("KUBECONFIG") else ""
+        return [], [f"{CLUSTER}{by}: {unusable}"]
     api, problems = Api(access), list[str]()
     try:
         found = [one for kind in await _there(api, problems) for one in await _all(api, kind, problems)]

@@ -23,7 +23,14 @@ class Bad(ValueError):
 
 def is_settings(body: Mapping[str, Any]) -> bool:
     """Oathkeeper's `config.yaml`: no Kubernetes object, and no access rule."""
-    return "kind" not in body and "match" not in body and not _SECTIONS.isdisjoint(body)
+    sections = (name for name in _SECTIONS if isinstance(body.get(name), Mapping))
+    return "kind" not in body and "match" not in body and any(sections)
+
+
+def is_ours(body: Mapping[str, Any]) -> bool:
+    """What an earlier conversion has written beside APIRules: our configuration, a report, clients."""
+    written = {"policy", "findings", "kept_in"}
+    return "kind" not in body and "match" not in body and not written.isdisjoint(body)
 
 
 def settings(file: str, body: Mapping[str, Any]) -> Settings:

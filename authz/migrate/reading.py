@@ -71,6 +71,8 @@ class _Reader:
     def _sort(self, file: str, body: Any) -> None:
         if not isinstance(body, Mapping):
             raise Bad(f"a mapping is expected, not a {type(body).__name__}")
+        if kinds.is_ours(body):
+            return
         version, kind = str(body.get("apiVersion", "")), str(body.get("kind", ""))
         if kind.endswith("List"):
             inner = {"apiVersion": version, "kind": kind.removesuffix("List")}

@@ -31,6 +31,7 @@ def test_the_verb_teaches_itself(arguments):
         [SHAPES, "--issuer", "no sign"],
         [SHAPES, "--accept", "widened:everything"],
         [SHAPES, "--host", "=x"],
+        [SHAPES, "--gateway", "gateway"],
     ],
 )
 def test_wrong_usage_exits_2(arguments):
@@ -109,13 +110,23 @@ def test_what_can_not_be_read_is_told_and_stops_nothing(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_a_problem():
-    assert "can not be read" in run("/not/there").stderr
+    assert "/not/there: can not be read: there is no such file or folder" in run("/not/there").stderr
+
+
+def test_what_an_earlier_conversion_wrote_is_left_alone(tmp_path):
+    """It has authorizers too, and is no configuration of Oathkeeper's."""
+    run(SHAPES, "--offline", "--out", tmp_path / "new")
+    once, again = run(SHAPES, "--offline"), run(SHAPES, tmp_path / "new", "--offline")
+    assert (tmp_path / "new" / "clients.json").exists()
+    assert again.stderr == once.stderr
 
 
 def test_without_a_cluster_there_is_a_problem():
     arguments = ["migrate", "convert", "--cluster"]
     result = CliRunner(env={"KUBECONFIG": None}).invoke(main, arguments)
     assert "the cluster: there is no kubeconfig" in result.stderr
+    result = CliRunner(env={"KUBECONFIG": "/not/there"}).invoke(main, arguments)
+    assert "the cluster, as KUBECONFIG has it: /not/there: can not be used" in result.stderr
 
 
 def test_an_old_configuration_of_two_documents_is_refused(tmp_path):
