@@ -4,10 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 from authz import config
+from authz.cli import main
 from authz.local import programs
 
 ROOT = Path(__file__).parent.parent
@@ -37,3 +39,22 @@ def test_a_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+def _commands(page):
+    """The words of what is typed into a shell that begins with `authz`."""
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        typed = r"(?:^|\| |\$\(|KUBECONFIG=\S+ )(?:\.venv/bin/)?authz ([^|>)#\n]*)"
+        yield from (found.split() for found in re.findall(typed, block.replace("\\\n", " "), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if [*_commands(page)]], ids=lambda page: page.name)
+def test_a_command_has_the_verbs_and_options_that_are_shown(page):
+    for words in _commands(page):
+        command: click.Command = main
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            command = command.commands[words.pop(0)]
+        known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+        known |= {"--help", "-h", "--version"}
+        shown = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+        assert shown <= known, words
