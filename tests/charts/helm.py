@@ -1,5 +1,6 @@
 """The real Helm, and the values that matter: each combination is rendered, looked at, and installed."""
 
+import configparser
 import os
 import subprocess
 from collections.abc import Mapping
@@ -160,6 +161,20 @@ def rendered(values: Values, release: str = RELEASE, namespace: str = NAMESPACE)
     """Every object of a release. Raises Refused."""
     text = run("template", release, CHART, "--namespace", namespace, values=values)
     return [document for document in yaml.safe_load_all(text) if document]
+
+
+def notes(values: Values) -> str:
+    """What is said after an install."""
+    options = ("--namespace", NAMESPACE, "--dry-run=client")
+    return run("install", RELEASE, CHART, *options, values=values)
+
+
+def grafana_ini(values: Values) -> configparser.ConfigParser:
+    """What the notes tell to write."""
+    lines = notes(values).partition("grafana.ini:\n\n")[2].partition("\n\n")[0].splitlines()
+    read = configparser.ConfigParser(interpolation=None)
+    read.read_string("\n".join(line.strip() for line in lines))
+    return read
 
 
 def one(documents: list[Document], kind: str, name: str) -> Document:

@@ -1,6 +1,5 @@
 """Dashboards behind the login: who is let in, by which way, and what each has to be told."""
 
-import configparser
 import json
 import subprocess
 import sys
@@ -8,8 +7,7 @@ import sys
 import pytest
 import yaml
 
-from tests.charts import helm
-from tests.charts.helm import CHART, COMBINATIONS, LOGIN, NAMESPACE, RELEASE, UIS, Refused, one, rendered
+from tests.charts.helm import COMBINATIONS, LOGIN, UIS, Refused, grafana_ini, notes, one, rendered
 from tests.login.dashboards import CLUSTER
 
 pytestmark = pytest.mark.slow
@@ -17,6 +15,7 @@ pytestmark = pytest.mark.slow
 GATEWAY = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
 KIALI, GRAFANA = (f"cluster.local/ns/istio-system/sa/{name}" for name in ("kiali", "grafana"))
 INGEST = ("4317", "4318", "9411", "14250", "14268")
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
 VALUES = dict(COMBINATIONS["dashboards"])
 OTHER = {"name": "other", "accept": [{"jwt": {"issuer": "https://a.example.com", "audiences": ["a"]}}]}
 
@@ -89,6 +88,17 @@ def test_each_has_an_authorizer_that_takes_sessions_of_those_who_may_look(made):
         assert session.pop("oauth2Proxy") == "http://authz-oauth2-proxy.authz-system:4180"
         assert session.pop("cookieName") == "__Host-session"
         assert session == {key: value for key, value in ui.items() if key.startswith("allowed")}
+
+
+@pytest.mark.parametrize(
+    ("view_only", "methods"), [(True, {"GET", "HEAD"}), (False, {"GET", "HEAD", *WRITES})]
+)
+def test_kiali_writes_for_nobody_unless_that_is_asked_for(view_only, methods):
+    made = rendered(VALUES | {"uis": {"kiali": UIS["kiali"] | {"viewOnly": view_only}}})
+    *posts, rest = one(made, "APIRule", "authz-kiali")["spec"]["rules"]
+    assert (rest["path"], set(rest["methods"])) == ("/*", methods)
+    assert all(each["path"].endswith(("/api/authenticate", "/api/stats/metrics")) for each in posts)
+    assert bool(posts) == view_only
 
 
 def test_authorizers_that_are_given_stay():
@@ -185,19 +195,6 @@ def test_a_login_that_is_there_will_do():
     alone = rendered({"uis": {"session": session, "kiali": UIS["kiali"]}})
     [accept] = settings(alone)["authorizers"][0]["accept"]
     assert accept["session"] == session | {"allowedGroups": ["admins"]}
-
-
-def notes(values):
-    options = ("--namespace", NAMESPACE, "--dry-run=client")
-    return helm.run("install", RELEASE, CHART, *options, values=values)
-
-
-def grafana_ini(values):
-    """What NOTES tell to write."""
-    lines = notes(values).partition("grafana.ini:\n\n")[2].partition("\n\n")[0].splitlines()
-    read = configparser.ConfigParser(interpolation=None)
-    read.read_string("\n".join(line.strip() for line in lines))
-    return read
 
 
 def test_grafana_is_told_to_believe_our_token_and_nobody_else():

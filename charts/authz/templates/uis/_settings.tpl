@@ -1,7 +1,7 @@
 {{/* What each dashboard has to be told itself: text for NOTES, by name. */}}
 
 {{- define "authz.uis.settings.kiali" -}}
-Everybody whom the login admits sees the same, and changes nothing. Kiali's configuration:
+Everybody whom the login admits sees the same{{ if .Values.uis.kiali.viewOnly }}, and changes nothing{{ end }}. Kiali's configuration:
 
   auth: {strategy: anonymous}
   deployment: {view_only_mode: true}

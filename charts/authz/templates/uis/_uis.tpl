@@ -64,6 +64,29 @@ identityToken: {audience: grafana, claims: {email: email, groups: groups}}
 {{- end -}}
 {{- end }}
 
+{{/* What may be done with one of them, anywhere. Takes (list $ NAME), as does the next. */}}
+{{- define "authz.uis.methods" -}}
+{{- $ui := get (first .).Values.uis (last .) -}}
+{{- if or $ui.viewOnly (eq (last .) "prometheus") -}}
+[GET, HEAD]
+{{- else -}}
+[GET, HEAD, POST{{ if has (last .) (list "kiali" "grafana") }}, PUT, PATCH, DELETE{{ end }}]
+{{- end -}}
+{{- end }}
+
+{{/* Where a POST only asks, in those that take none elsewhere: there it would stop Prometheus, or write by Kiali. */}}
+{{- define "authz.uis.posts" -}}
+{{- if eq (last .) "prometheus" -}}
+["/api/v1/{**}"]
+{{- else if (get (first .).Values.uis (last .)).viewOnly -}}
+{{- $posts := list -}}
+{{- range list "" "/kiali" }}{{ $posts = concat $posts (list (print . "/api/authenticate") (print . "/api/stats/metrics")) }}{{ end -}}
+{{ $posts | toYaml }}
+{{- else -}}
+[]
+{{- end -}}
+{{- end }}
+
 {{/* metadata of an object for one of them, beside it. Takes (list $ NAME). */}}
 {{- define "authz.uis.metadata" -}}
 name: {{ include "authz.part" . }}
