@@ -92,12 +92,12 @@ def laptop(directory: Path, resources: Iterable[dict[str, Any]], **changes: Any)
         started = Laptop(around, directory)
         started.publish(resources)
         for name, admin in zip(("sidecar", "gateway"), admins, strict=True):
-            running.enter_context(_envoy(directory, name, admin))
+            running.enter_context(proxy(directory, name, admin))
         yield started
 
 
 @contextmanager
-def _envoy(directory: Path, name: str, admin: int) -> Iterator[None]:
+def proxy(directory: Path, name: str, admin: int) -> Iterator[None]:
     start = envoy.bootstrap(envoy.Proxy((), ()), admin, name, directory / name)
     (directory / f"{name}.json").write_text(json.dumps(start))
     with (directory / f"{name}.log").open("wb") as log:

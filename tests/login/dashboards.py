@@ -1,5 +1,6 @@
-"""The chart's dashboards on the laptop: what Helm renders, beside the samples, with a real Prometheus."""
+"""The chart's dashboards on the laptop: what Helm renders, beside the samples. `boards` are themselves."""
 
+import configparser
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +9,21 @@ from typing import Any
 
 import yaml
 
-from authz.local import programs
+from authz.local import atomic
 from authz.local.laptop import Laptop
 from authz.local.ports import LOOPBACK
 from authz.local.site import Places
-from tests.charts.helm import one, rendered
+from authz.server import ruleset
+from tests.charts.helm import grafana_ini, one, rendered
+from tests.servers import free_port
 
 ISSUER = "https://authz.example.com"
-PROMETHEUS = ("prometheus.istio-system.svc.cluster.local", 9090)
+_SERVICES = {"kiali": 20001, "grafana": 3000, "tracing": 80, "prometheus": 9090}
+BOARDS = {
+    name.replace("tracing", "jaeger"): (f"{name}.istio-system.svc.cluster.local", port)
+    for name, port in _SERVICES.items()
+}
+KEYS = ("authz.authz-system.svc.cluster.local", 9194)
 
 # What the APIRules of the dashboards name.
 CLUSTER = """
@@ -35,56 +43,69 @@ kind: Service
 metadata: {{name: {name}, namespace: istio-system}}
 spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: {port}}}]}}
 """
-    for name, port in (("kiali", 20001), ("grafana", 3000), ("tracing", 80), ("prometheus", 9090))
+    for name, port in _SERVICES.items()
 )
+ADMINS = {"enabled": True, "allowedGroups": ["admins"]}
+EVERYBODY = {"enabled": True, "allowedGroups": ["admins", "customers"], "adminGroups": ["admins"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Documents, and authorizers as the configuration has them."""
+    """Documents, and authorizers and more as the configuration has them.
+
+    `spans_port` is where the authorizer sends its spans, `grafana` what the notes have Grafana told.
+    """
 
     documents: str
     authorizers: str
     settings: str
+    spans_port: int
+    grafana: configparser.ConfigParser
 
 
 def behind(login: dict[str, Any], keys: Path) -> Rendered:
-    """Prometheus and Grafana, for admins, and the key that tells Grafana who they are."""
+    """All of them, Grafana for everybody, and the key that tells Grafana who they are."""
     key = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
     subprocess.run([*key, "-out", keys], check=True, capture_output=True)
-    tokens = {"keys": [str(keys)], "issuer": ISSUER}
-    admins = {"enabled": True, "allowedGroups": ["admins"]}
-    uis = {name: admins | {"host": f"{name}.localhost"} for name in ("prometheus", "grafana")}
-    made = rendered(
-        {
-            "uis": {"session": login, **uis},
-            "config": {"identityTokens": tokens | {"listen": "0.0.0.0:9194"}},
-        }
-    )
-    config = yaml.safe_load(one(made, "ConfigMap", "authz")["data"]["authz.yaml"])
+    spans_port = free_port()
+    config = {
+        "identityTokens": {"keys": [str(keys)], "issuer": ISSUER, "listen": f"0.0.0.0:{KEYS[1]}"},
+        "tracing": {"endpoint": f"http://{LOOPBACK}:{spans_port}/v1/traces"},
+    }
+    uis = {name: ADMINS | {"host": f"{name}.localhost"} for name in BOARDS}
+    values = {"uis": {"session": login, **uis, "grafana": uis["grafana"] | EVERYBODY}, "config": config}
+    made = rendered(values)
+    told = yaml.safe_load(one(made, "ConfigMap", "authz")["data"]["authz.yaml"])
     services = [each for each in yaml.safe_load_all(CLUSTER) if each["kind"] == "Service"]
     mine = [each for each in made if (each["kind"], each["metadata"]["name"]) == ("Service", "authz")]
     rules = [each for each in made if each["kind"] == "APIRule"]
     return Rendered(
         yaml.safe_dump_all([*services, *mine, *rules]),
-        indent(yaml.safe_dump(config["authorizers"]), " " * 6),
-        indent(yaml.safe_dump({"identityTokens": tokens}), " " * 4),
+        indent(yaml.safe_dump(told["authorizers"]), " " * 6),
+        indent(yaml.safe_dump(config), " " * 4),
+        spans_port,
+        grafana_ini(values),
     )
 
 
-class WithPrometheus(Laptop):
-    """One of the workloads is no echo."""
+class WithBoards(Laptop):
+    """At the `boards`' ports nobody listens until a test starts whom it looks at.
+
+    The public keys are the authorizer's own.
+    """
+
+    boards: dict[str, int]
+    shown: Rendered
 
     async def _serve_workloads(self, places: Places) -> None:
-        await super()._serve_workloads({who: place for who, place in places.items() if who != PROMETHEUS})
-        address = f"{LOOPBACK}:{self.ports.echo + places[PROMETHEUS]}"
-        settings = self._directory / "prometheus.yaml"
-        settings.write_text("{}")
-        options = {
-            "config.file": settings,
-            "storage.tsdb.path": self._directory / "tsdb",
-            "web.listen-address": address,
-            "web.external-url": f"http://prometheus.localhost:{self.ports.gateway}/",
-        }
-        command = [str(programs.get("prometheus")), *(f"--{name}={value}" for name, value in options.items())]
-        await (await self._running.run("prometheus", command)).ready(f"http://{address}/-/ready")
+        own = {KEYS, *BOARDS.values()}
+        await super()._serve_workloads({who: place for who, place in places.items() if who not in own})
+        self.boards = {name: self.ports.echo + places[who] for name, who in BOARDS.items()}
+        self._keys_port = self.ports.echo + places[KEYS]
+
+    def _tell_authorizer(self) -> None:
+        super()._tell_authorizer()
+        file = self._directory / ruleset.CONFIG_KEY
+        said = yaml.safe_load(file.read_text())
+        said["identityTokens"]["listen"] = f"{LOOPBACK}:{self._keys_port}"
+        atomic.write(file, yaml.safe_dump(said))

@@ -15,14 +15,13 @@ from typing import Any, TypeVar
 import httpx
 
 from authz.local import keycloak, oauth2_proxy, ports, programs, raw
-from authz.local.laptop import Laptop
 from authz.local.ports import LOOPBACK
 from authz.local.process import Process
 from authz.local.raw import Answer
 from authz.local.sign_in import SignIn
 from authz.local.up import SAMPLES_LOGIN
 from tests.login import dashboards
-from tests.login.dashboards import WithPrometheus
+from tests.login.dashboards import WithBoards
 from tests.migrate.ory import Hydra
 from tests.servers import PATIENCE_S, free_port, is_listening, until
 
@@ -80,7 +79,7 @@ T = TypeVar("T")
 class Site:
     """A laptop that runs in a thread of its own, with people who sign in."""
 
-    def __init__(self, laptop: Laptop, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+    def __init__(self, laptop: WithBoards, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
         assert laptop.signing_in
         self.laptop = laptop
         self.signing_in = laptop.signing_in
@@ -108,6 +107,9 @@ class Site:
         lines = [("host", f"{host}.localhost:{self.laptop.ports.gateway}"), ("connection", "close")]
         lines += [(name.replace("_", "-"), value) for name, value in headers.items()]
         return self.run(raw.ask(self.laptop.ports.gateway, method, path, lines))
+
+    def signing_key(self) -> bytes:
+        return (self._folder / "identity.pem").read_bytes()
 
     @property
     def proxy(self) -> str:
@@ -200,7 +202,8 @@ def site(folder: Path, hydra: Hydra) -> Iterator[Site]:
     (cluster / "tokens.yaml").write_text("---".join(map(APIRULE.format, NAMES)))
     with background() as loop, (folder / "laptop.log").open("w") as log:
         offset, signing_in = ports.free_offset(), SignIn(f"{REFRESH_S}s")
-        laptop = WithPrometheus([cluster], offset, lambda part, line: print(part, line, file=log), signing_in)
+        laptop = WithBoards([cluster], offset, lambda part, line: print(part, line, file=log), signing_in)
+        laptop.shown = shown
         running = Site(laptop, loop, folder)
         running.start()
         try:
