@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from authz.controller.api import CONNECTIONS, Api
+from authz.controller.held import FINALIZER
 from authz.controller.kinds import APIRULES, EMITTED, Document
 from tests.controller.clusters import EXT, JWT, PUBLIC, apirule
 
@@ -25,16 +26,19 @@ async def create(api: Api, count: int) -> None:
     await at_once([partial(api.apply, APIRULES, rule(number)) for number in range(count)])
 
 
+async def elsewhere(api: Api, rules: list[Document]) -> list[Document]:
+    """As many APIRules where no controller looks, with the statuses that theirs have got."""
+    found = [copied(one) for one in rules]
+    await at_once([partial(api.apply, APIRULES, one) for one in found])
+    return [one | {"status": there["status"]} for one, there in zip(found, rules, strict=True)]
+
+
 async def write(api: Api, objects: list[Document], rules: list[Document]) -> tuple[float, float]:
-    """Seconds for objects of the same kinds and sizes, and for as many finalizers and statuses, elsewhere."""
-    elsewhere = [copied(one) for one in rules]
-    await at_once([partial(api.apply, APIRULES, one) for one in elsewhere])
-    finalizer = {"metadata": {"finalizers": ["example.com/bench"]}}
-    writes: list[Write] = [partial(api.merge, APIRULES, key_of(one), finalizer) for one in elsewhere]
-    writes += [
-        partial(api.merge, APIRULES, key_of(one), {"status": there["status"]}, "status")
-        for one, there in zip(elsewhere, rules, strict=True)
-    ]
+    """Seconds for objects of the same kinds and sizes, and for the finalizers and statuses of these."""
+    finalizer = {"metadata": {"finalizers": [FINALIZER]}}
+    writes: list[Write] = [partial(api.merge, APIRULES, key_of(one), finalizer) for one in rules]
+    told = ((key_of(one), {"status": one["status"]}) for one in rules)
+    writes += [partial(api.merge, APIRULES, key, status, "status") for key, status in told]
     applies = [partial(api.apply, EMITTED[one["kind"]], copied(one)) for one in objects]
     return await at_once(applies), await at_once(writes)
 
@@ -53,8 +57,10 @@ async def at_once(writes: Iterable[Write]) -> float:
 
 
 def copied(one: Document) -> Document:
-    """Without our labels, so that no controller takes it for its own."""
+    """In another namespace, as large as it is."""
     metadata = {"name": one["metadata"]["name"], "namespace": "default"}
+    if labels := one["metadata"].get("labels"):
+        metadata["labels"] = labels
     return {"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": metadata, "spec": one["spec"]}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 import time
@@ -27,9 +28,9 @@ AUTHORIZERS = """
 class Program:
     """While it runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process, socket: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, client: httpx.AsyncClient) -> None:
         self._process = process
-        self._socket = socket
+        self._client = client  # one for all: to make one takes as long as a dozen answers
 
     @property
     def memory_mib(self) -> float:
@@ -48,17 +49,24 @@ class Program:
 
     async def metric(self, name: str) -> float:
         """The sum of all samples that begin so; 0 while nobody answers."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self._socket))
-        async with httpx.AsyncClient(transport=transport) as client:
-            with contextlib.suppress(httpx.TransportError):
-                lines = (await client.get("http://controller/metrics")).text.splitlines()
-                return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
-        return 0.0
+        return sum((await self._samples(name)).values())
+
+    async def sent(self) -> dict[str, int]:
+        """Requests of those that write, by verb, resource and outcome."""
+        found = await self._samples("authz_controller_requests_total")
+        return {" ".join(re.findall('"(.*?)"', name)): int(number) for name, number in found.items()}
+
+    async def _samples(self, name: str) -> dict[str, float]:
+        with contextlib.suppress(httpx.TransportError):
+            lines = (await self._client.get("http://controller/metrics")).text.splitlines()
+            samples = [line.rpartition(" ") for line in lines if line.startswith(name)]
+            return {sample: float(number) for sample, _, number in samples}
+        return {}
 
     async def all_ready(self, count: int) -> None:
-        """By its own count; the API server is not asked meanwhile."""
-        while await self.metric('authz_apirules{state="Ready"}') < count:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.05)
+        """By its own count; the API server is not asked meanwhile, and it only seldom before the end."""
+        while (ready := await self.metric('authz_apirules{state="Ready"}')) < count:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(max(0.05, 1 - ready / count))
 
     def _status(self, name: str) -> float:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
@@ -84,8 +92,10 @@ async def program(server: ApiServer, folder: Path, cluster: Cluster) -> AsyncIte
     command = (sys.executable, "-m", "authz", "controller", "--config", str(file))
     with (folder / "controller.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, cwd=ROOT)
+    transport = httpx.AsyncHTTPTransport(uds=str(socket), verify=False)
     try:
-        yield Program(process, socket)
+        async with httpx.AsyncClient(transport=transport) as client:
+            yield Program(process, client)
     finally:
         process.send_signal(signal.SIGTERM)
         await process.wait()

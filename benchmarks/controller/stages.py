@@ -45,14 +45,17 @@ async def from_nothing(place: Place, count: int) -> Found:
     async with program(place.server, place.folder, cluster) as running:
         await running.all_ready(count)
         took_s, cpu_s = time.perf_counter() - began_s, running.cpu_s
-        served_s = place.server.cpu_s - before_s
+        served_s, sent = place.server.cpu_s - before_s, await running.sent()
     objects = [one for kind in EMITTED.values() for one in await cluster.all(kind)]
     rules = await cluster.all(APIRULES)
+    elsewhere = await bare.elsewhere(cluster.api, rules)
     before_s, used_s = place.server.cpu_s, time.process_time()
-    objects_s, others_s = await bare.write(cluster.api, objects, rules)
+    objects_s, others_s = await bare.write(cluster.api, objects, elsewhere)
     return {
         "count": count,
         "objects": len(objects),
+        "sent": sent,
+        "bare_sent": len(objects) + 2 * len(elsewhere),
         "took_s": took_s,
         "cpu_s": cpu_s,
         "served_s": served_s,
