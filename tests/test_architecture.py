@@ -60,7 +60,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "controller": (
         {"config", "core", "documents", "istio", "server"},
-        {"aiohttp", "prometheus_client", "structlog", "uvloop"},
+        {"aiohttp", "orjson", "prometheus_client", "structlog", "uvloop"},
     ),
     "local": (
         {"core", "config", "controller", "istio", "server", "sources"},

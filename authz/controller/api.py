@@ -4,7 +4,6 @@ It only carries: what a refusal means is for its callers, but all of them wait w
 """
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from authz.controller.decoding import decoded
+from authz.controller.decoding import decoded, encoded
 from authz.controller.kinds import Document, Kind, key
 from authz.controller.kubeconfig import Access
 
@@ -184,7 +183,7 @@ class Api:
     async def _exchange(self, call: Call) -> _Answer:
         headers = self._access.headers()
         method, headers["content-type"] = _METHODS[call.verb]
-        body = None if call.body is None else json.dumps(call.body, separators=(",", ":")).encode()
+        body = None if call.body is None else encoded(call.body)
         query = {**(call.query or {}), "timeout": f"{TIMEOUT_S:g}s"}  # the server gives up when we do
         url = self._access.server + call.path
         async with (

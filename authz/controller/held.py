@@ -3,15 +3,15 @@
 Pure: documents in, values out.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from authz.controller import kinds
 from authz.controller.api import FIELD_MANAGER
+from authz.controller.decoding import decoded, encoded
 from authz.controller.kinds import Document
-from authz.istio import apirule, cluster, names, objects, services, strangers
+from authz.istio import apirule, cluster, migration, names, objects, services, strangers
 from authz.istio.apirule import GROUP, APIRule
 from authz.istio.hosts import Gateway
 from authz.istio.migration import Migration
@@ -71,7 +71,7 @@ class Object:
     @property
     def spec(self) -> dict[str, Any]:
         """As it stands in the cluster."""
-        found: dict[str, Any] = json.loads(self.content)["spec"]
+        found: dict[str, Any] = decoded(self.content)["spec"]
         return found or {}
 
 
@@ -83,12 +83,14 @@ class Foreign:
     hosts: tuple[str, ...]
 
 
-def rule(document: Document) -> Rule:
-    """Never fails: what can not be read is told to its author."""
+def rule(document: Document, known: Rule | None = None) -> Rule:
+    """Never fails: what can not be read is told to its author. `known` is what it was before."""
     metadata, read, problems = document["metadata"], None, tuple[Problem, ...]()
     spec = document.get("spec", {})
     try:
-        read = apirule.parse({name: part for name, part in document.items() if name != "status"})
+        read = _same(metadata, known) or apirule.parse(
+            {name: part for name, part in document.items() if name != "status"}
+        )
     except Invalid as invalid:
         problems = invalid.problems
     return Rule(
@@ -104,6 +106,16 @@ def rule(document: Document) -> Rule:
         hosts=() if read else tuple(name for name in spec.get("hosts") or () if isinstance(name, str)),
         gateway="" if read else str(spec.get("gateway")),
     )
+
+
+def _same(metadata: Mapping[str, Any], known: Rule | None) -> APIRule | None:
+    """A status and finalizers are no news, and most writes are ours. Annotations change no generation."""
+    if known is None or known.apirule is None:
+        return None
+    if (known.uid, known.generation) != (metadata["uid"], metadata["generation"]):
+        return None
+    said = migration.ours(metadata.get("annotations"))
+    return known.apirule if said == known.apirule.metadata.annotations else None
 
 
 def emitted(document: Document) -> Object:
@@ -177,7 +189,7 @@ def excess(there: Document, wanted: Document) -> Document:
 
 def canonical(value: Any) -> bytes:
     """The same value always gives the same bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return encoded(value, ordered=True)
 
 
 def _excess(there: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:

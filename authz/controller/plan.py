@@ -13,12 +13,12 @@ The proof is a test that tries all of it (`tests/controller/test_plan.py`).
 - Ambiguous paths are refused from before the first ALLOW that differs by path until after the last.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from authz.controller import held, kinds
+from authz.controller.decoding import decoded
 from authz.controller.held import Object
 from authz.controller.kinds import POLICIES
 from authz.core import path as paths
@@ -186,7 +186,7 @@ def _moves(change: _Change) -> bool:
 def _closed(one: Object) -> Resource:
     """It stays on its pods, for without any ALLOW they are open to everyone, but admits nobody."""
     namespace, _, name = one.key.partition("/")
-    metadata = {"name": name, "namespace": namespace, "labels": json.loads(one.content)["labels"]}
+    metadata = {"name": name, "namespace": namespace, "labels": decoded(one.content)["labels"]}
     spec = one.spec | {"rules": []}
     return {"apiVersion": POLICIES.api_version, "kind": one.kind, "metadata": metadata, "spec": spec}
 

@@ -5,11 +5,13 @@ Called for a key, not for a change: it may be called at any time, any number of 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from authz.controller import exposure, held, kinds, obstruction, status
+from authz.controller import exposure, facts, held, kinds, obstruction, status
 from authz.controller.api import Api, Refused
 from authz.controller.events import Events
+from authz.controller.facts import Facts
 from authz.controller.held import FINALIZER, Rule
 from authz.controller.kinds import APIRULES, EMITTED, Document
 from authz.controller.plan import Apply, Delete, Phase, Step, admits_less, plan
@@ -17,7 +19,6 @@ from authz.controller.sidecars import Sidecars
 from authz.controller.status import Done, Failed, Obstructed, Unreadable, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.world import World
-from authz.istio import translate
 from authz.istio.problem import Invalid, Problem
 from authz.istio.translate import Resource
 
@@ -53,14 +54,15 @@ class Reconciler:
         if rule.apirule is None:
             return Unreadable(rule.problems, serves=await self._still_serves(rule.key))
         try:
-            desired = self.desired(rule)
+            found = facts.gather(rule, self._world)
+            desired = found.translated
         except Invalid as invalid:
             return Obstructed(invalid.problems, serves=await self._still_serves(rule.key))
         self._world.unguided.discard(rule.key)
         self._world.belongings.expect(rule.key, desired)
         phases = plan(desired, self._world.actual(rule.key, desired))
         try:
-            return await self._take(rule, desired, phases)
+            return await self._take(rule, found, phases)
         except Refused as refused:
             if refused.status == 409:
                 raise
@@ -75,14 +77,9 @@ class Reconciler:
 
     def desired(self, rule: Rule) -> tuple[Resource, ...]:
         """Raises Invalid."""
-        if rule.apirule is None:
-            raise Invalid(rule.problems)
-        around = self._world.around(rule.apirule)
-        if problems := obstruction.problems(rule.apirule, self._world):
-            raise Invalid(problems)
-        return translate.translate(rule.apirule, around, self._world.agreements.about(rule.key))
+        return facts.gather(rule, self._world).translated
 
-    async def _take(self, rule: Rule, desired: Sequence[Resource], phases: Sequence[Phase]) -> Verdict:
+    async def _take(self, rule: Rule, found: Facts, phases: Sequence[Phase]) -> Verdict:
         """The finalizer is there before the route is; what is left behind before that has our labels."""
         opening = next((number for number, phase in enumerate(phases) if _opens(phase)), len(phases))
         bare: list[Problem] = []
@@ -90,9 +87,9 @@ class Reconciler:
         await _together(self._hold(rule), self._phases(phases[:opening]), *looking)
         if bare:
             return Obstructed(tuple(bare), serves=bool(exposure.routes(rule.key, self._world)), unseen=True)
-        if phases[opening:] and (blocker := self._blocker(rule, desired)):
+        if phases[opening:] and (blocker := self._blocker(rule, found.translated)):
             return Waiting(blocker)
-        if phases[opening:] and not self._is_current(rule, desired):
+        if phases[opening:] and not self._is_current(rule, found):
             return Waiting("The cluster has changed meanwhile")
         await self._phases(phases[opening:])
         self._world.settled(rule.key)
@@ -102,13 +99,15 @@ class Reconciler:
         if rule.apirule:
             bare += await self._sidecars.problems(rule.apirule, self._world.configured)
 
-    def _is_current(self, rule: Rule, desired: Sequence[Resource]) -> bool:
+    def _is_current(self, rule: Rule, found: Facts) -> bool:
         """The writes took their time: a host may have become somebody else's."""
         known = self._world.rules.known.get(rule.key)
-        try:
-            return known is not None and self.desired(known) == desired
-        except Invalid:
+        if known is None:
             return False
+        with suppress(Invalid):
+            now = facts.gather(known, self._world)
+            return now == found or now.translated == found.translated
+        return False
 
     def _blocker(self, rule: Rule, desired: Sequence[Resource]) -> str:
         """Why no route of it may begin now, or nothing: what others still admit to its hosts."""

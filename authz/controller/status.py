@@ -3,12 +3,12 @@
 Pure. A status that says the same as before is not written again, whatever the time is.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from authz.controller.decoding import decoded
 from authz.istio.problem import Problem
 
 Status = dict[str, Any]
@@ -62,7 +62,7 @@ Verdict = Done | Unreadable | Obstructed | Failed | Waiting
 
 def render(verdict: Verdict, generation: int, before: bytes, now: str) -> Status | None:
     """What to write; None if it is there already. `now` is as Kubernetes writes it."""
-    old: Status = json.loads(before or b"{}")
+    old: Status = decoded(before or b"{}")
     since = {one.get("type"): one for one in old.get("conditions") or ()}
     conditions = [
         {

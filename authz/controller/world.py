@@ -19,6 +19,7 @@ from authz.controller.kinds import (
     POLICIES,
     SERVICES,
     VIRTUAL_SERVICES,
+    Document,
     Kind,
 )
 from authz.controller.watch import Store
@@ -45,7 +46,7 @@ class World:
         concern: Callable[[str], None],
     ) -> None:
         self._concern = concern
-        self.rules = Store[Rule](held.rule, self._rule_changed)
+        self.rules = Store[Rule](self._read, self._rule_changed)
         self.services = Store[Service](held.service, self._service_changed)
         self.gateways = Store[Gateway](held.gateway, self._gateway_changed)
         self.mesh = Store[dict[str, str] | None](held.providers, self._mesh_changed)
@@ -58,6 +59,7 @@ class World:
         self.belongings = Belongings()
         self._serving: dict[str, set[str]] = {}  # a host to the virtual services that have it
         self.agreements = Agreements(self.claims, self.belongings, self.owner)
+        self.revision = 0  # of the Services and Gateways
         self.unguided = set[str]()  # not valid now, and perhaps served still as their last version
         self._leaving: dict[str, set[str]] = {}  # a host to those who claimed it, and have not let go yet
 
@@ -163,6 +165,9 @@ class World:
         one = self.virtual_services.known.get(name)
         return one.owner if isinstance(one, Object) else ""
 
+    def _read(self, document: Document) -> Rule:
+        return held.rule(document, self.rules.known.get(kinds.key(document)))
+
     def _rule_changed(self, key: str, old: Rule | None, new: Rule | None) -> None:
         self._reclaim(key)
         if old is None or new is None or _differs(old, new):
@@ -182,10 +187,12 @@ class World:
 
     def _service_changed(self, key: str, old: object, new: object) -> None:
         if old != new:
+            self.revision += 1
             self._reconsider({*self.claims.at_service(key), *self.unguided})
 
     def _gateway_changed(self, key: str, old: object, new: object) -> None:
         if old != new:
+            self.revision += 1
             self._reconsider({*self.claims.at_gateway(key), *self.unguided})
 
     def _mesh_changed(self, _: str, old: object, new: object) -> None:

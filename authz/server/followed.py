@@ -8,8 +8,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from authz.controller import held, status
+from authz.controller import held, kinds, status
 from authz.controller.held import Rule
+from authz.controller.kinds import Document
 from authz.controller.watch import Store
 from authz.core.policy import Authorizer, Host, Policy
 from authz.istio import cluster, hosts, policy
@@ -33,7 +34,7 @@ class Followed:
     def __init__(
         self, authorizers: Mapping[str, Authorizer], settings: Settings, changed: Callable[[], None]
     ) -> None:
-        self.rules = Store[Rule](held.rule, self._rule_changed)
+        self.rules = Store[Rule](self._read, self._rule_changed)
         self.gateways = Store[Gateway](held.gateway, self._gateway_changed)
         self._changed = changed
         self._configure(authorizers, settings)
@@ -80,6 +81,9 @@ class Followed:
         self._authorizers = authorizers
         around, _ = cluster.parse([], authorizers, headers, settings)
         self._cluster = replace(around, gateways=self.gateways.known)
+
+    def _read(self, document: Document) -> Rule:
+        return held.rule(document, self.rules.known.get(kinds.key(document)))
 
     def _rule_changed(self, key: str, _: Rule | None, new: Rule | None) -> None:
         known = self._known.setdefault(key, _Known())

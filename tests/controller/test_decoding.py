@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from authz.controller.decoding import DEPTH_MAX, decoded
+from authz.controller.decoding import DEPTH_MAX, decoded, encoded
 
 LEVELS = 9_000  # the API server takes 10,000
 
@@ -35,3 +35,17 @@ def test_what_is_no_json_is_no_error_of_ours(text):
 def test_what_is_as_deep_as_anything_is_left_as_it_is():
     text = nested(DEPTH_MAX)
     assert decoded(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"b": 1, "a": "ü"}, 1 << 70, json.loads(nested(500)), "\ud800"],
+    ids=["b", "big", "deep", "lone"],
+)
+def test_whatever_can_be_read_can_be_written(value):
+    assert decoded(encoded(value)) == value
+
+
+def test_what_is_ordered_is_written_the_same():
+    one, other = ({"b": 1, "a": {"d": 2, "c": 3}}, {"a": {"c": 3, "d": 2}, "b": 1})
+    assert encoded(one, ordered=True) == encoded(other, ordered=True) == b'{"a":{"c":3,"d":2},"b":1}'
