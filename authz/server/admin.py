@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from authz import __version__
 
@@ -68,16 +70,36 @@ def _jwks(keys: Keys) -> Route:
     return Route(JWKS_PATH, jwks)
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What uvicorn leaves open: a whole cluster may ask for keys, and the memory is the authorizer's."""
+
+    connections_max: int = 1_000  # as many as for checks: no mesh has as many gateways
+    head_bytes: int = 64 << 10  # of a request's head, as Envoy has it; of all at once 64 MB
+    head_s: float = 5.0  # for the first to arrive, and twice that for each after it
+
+
+BOUNDS = Bounds()
+
+
 class Server:
     """Serves an ASGI application on HOST:PORT or unix:/path; signals stay with the caller.
 
     Who asks nothing for `idle_s` is hung up on.
     """
 
-    def __init__(self, application: Starlette, address: str, idle_s: int = 5) -> None:
+    def __init__(
+        self, application: Starlette, address: str, idle_s: int = 5, bounds: Bounds = BOUNDS
+    ) -> None:
         self._address = address
         settings = uvicorn.Config(
-            application, log_config=None, lifespan="off", server_header=False, timeout_keep_alive=idle_s
+            application,
+            http=_bounded(bounds),
+            log_config=None,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=idle_s,
+            h11_max_incomplete_event_size=bounds.head_bytes,
         )
         self._server = _Quiet(settings)
 
@@ -91,6 +113,31 @@ class Server:
         self._server.should_exit = True
         await self._task
         self._socket.close()
+
+
+def _bounded(bounds: Bounds) -> type[H11Protocol]:
+    class Bounded(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._stalled: object = None  # the request after which the next is long in coming
+            self._looking = self.loop.call_later(bounds.head_s, self._look)
+            if len(self.connections) > bounds.connections_max:
+                transport.abort()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._looking.cancel()
+            super().connection_lost(exc)
+
+        def _look(self) -> None:
+            done = self.cycle is None or self.cycle.response_complete
+            if done and self.timeout_keep_alive_task is None:  # a head has begun, and not ended
+                if self._stalled is self.cycle:
+                    self.transport.abort()
+                    return
+                self._stalled = self.cycle
+            self._looking = self.loop.call_later(bounds.head_s, self._look)
+
+    return Bounded
 
 
 class _Quiet(uvicorn.Server):

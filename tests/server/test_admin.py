@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -86,18 +86,53 @@ async def test_whoever_asks_nothing_is_hung_up_on_unless_it_is_an_envoy():
         assert await lasting.readline() == b"HTTP/1.1 200 OK\r\n"
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\n"], ids=["nothing", "half a head"])
+@pytest.mark.parametrize("used", [False, True])
+async def test_whoever_never_ends_asking_is_hung_up_on(sent, used):
+    async with serving(1, admin.Bounds(head_s=0.05), used=used) as (reader, writer):
+        writer.write(sent)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+async def test_whoever_goes_on_asking_is_answered():
+    async with serving(1, admin.Bounds(head_s=0.02)) as (reader, writer):
+        for _ in range(5):
+            await asyncio.sleep(0.03)
+            writer.write(ASK)
+            assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
+
+
+async def test_of_too_many_connections_the_last_end():
+    async with serving(1, admin.Bounds(connections_max=1)) as (reader, writer):
+        address = writer.get_extra_info("peername")
+        late, other = await asyncio.open_connection(*address)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(late.read(), 5) == b""
+        other.close()
+        writer.write(ASK)
+        assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_head_that_is_too_long_is_refused():
+    async with serving(1, admin.Bounds(head_bytes=1 << 10)) as (reader, writer):
+        writer.write(ASK[:-2] + b"x: " + b"y" * 4096)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+
+
 ASK = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @asynccontextmanager
-async def serving(idle_s):
+async def serving(idle_s, bounds=admin.BOUNDS, *, used=True):
     """A connection that has been used once."""
     port = free_port()
-    server = admin.Server(pages(True, Telemetry()), f"{LOOPBACK}:{port}", idle_s)
+    server = admin.Server(pages(True, Telemetry()), f"{LOOPBACK}:{port}", idle_s, bounds)
     await server.start()
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
-    writer.write(ASK)
-    await reader.readuntil(b"ok\n")
+    if used:
+        writer.write(ASK)
+        await reader.readuntil(b"ok\n")
     yield reader, writer
     writer.close()
     await server.stop()
