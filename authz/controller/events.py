@@ -14,7 +14,7 @@ from authz.controller import status
 from authz.controller.api import FIELD_MANAGER, Api, NotLeading, Refused, Unreachable
 from authz.controller.held import Rule
 from authz.controller.kinds import APIRULES, EVENTS, Document
-from authz.controller.status import Done, Failed, Obstructed, Unreadable, Verdict, Waiting
+from authz.controller.status import Disputed, Done, Failed, Obstructed, Unreadable, Verdict, Waiting
 
 WAITING_MAX = 1_000  # the oldest are dropped first
 PAUSE_S = 0.1  # before looking again whether there is nothing else to write
@@ -86,6 +86,8 @@ def _reason(verdict: Verdict) -> str:
             return "Pending"
         case Failed():
             return "ApiServerRefused"
+        case Disputed():
+            return "Disputed"
         case Unreadable():
             return "Invalid"
         case Obstructed():

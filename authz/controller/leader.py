@@ -10,7 +10,7 @@ import structlog
 
 from authz.controller.api import NotLeading, Refused, Unreachable
 from authz.controller.reconcile import Reconciler
-from authz.controller.status import Failed, Obstructed, Verdict, Waiting
+from authz.controller.status import Disputed, Failed, Obstructed, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.workqueue import Queue
 
@@ -57,9 +57,9 @@ class Leader:
                 if not self._queue.is_failing(key):  # once: every APIRule comes again, every 2 s
                     _log.warning("the API server does not answer", apirule=key, error=str(outcome))
                 self._queue.retry(key, ABSENT_MAX_S)
-            case Failed(message=message):
-                self._telemetry.failed("refused")
-                _log.warning("an object is refused", apirule=key, error=message)
+            case Failed(message=message) | Disputed(message=message):
+                self._telemetry.failed("refused" if isinstance(outcome, Failed) else "disputed")
+                _log.warning("an object can not be as it shall", apirule=key, error=message)
                 self._queue.retry(key)
             case Refused(status=409):
                 self._telemetry.failed("conflict")

@@ -15,8 +15,9 @@ from authz.controller.facts import Facts
 from authz.controller.held import FINALIZER, Rule
 from authz.controller.kinds import APIRULES, EMITTED, Document
 from authz.controller.plan import Apply, Delete, Phase, Step, admits_less, plan
+from authz.controller.rewrites import Contested, Rewrites
 from authz.controller.sidecars import Sidecars
-from authz.controller.status import Done, Failed, Obstructed, Unreadable, Verdict, Waiting
+from authz.controller.status import Disputed, Done, Failed, Obstructed, Unreadable, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.world import World
 from authz.istio.problem import Invalid, Problem
@@ -35,6 +36,7 @@ class Reconciler:
         self._events = events
         self._clock = clock
         self._sidecars = Sidecars(api, clock)
+        self._rewrites = Rewrites(clock)
 
     async def reconcile(self, key: str) -> Verdict:
         """Raises Refused, Unreachable or NotLeading; what was done until then stays, and is right."""
@@ -63,6 +65,8 @@ class Reconciler:
         phases = plan(desired, self._world.actual(rule.key, desired))
         try:
             return await self._take(rule, found, phases)
+        except Contested as contested:
+            return Disputed(contested.message)
         except Refused as refused:
             if refused.status == 409:
                 raise
@@ -137,14 +141,17 @@ class Reconciler:
     async def _apply(self, resource: Resource) -> None:
         """Also takes away what others have put into it, which server-side apply leaves there."""
         kind, name = EMITTED[resource["kind"]], kinds.key(resource)
+        content = held.content(resource)
+        self._rewrites.count((kind.name, name), content)
         written = await self._api.apply(kind, resource)
         if excess := held.excess(written, resource):
             written = await self._api.merge(kind, name, excess)
         self._world.store(kind.name).put(written)
-        if held.content(written) != held.content(resource):
+        if held.content(written) != content:
             raise Refused(422, f"{kind.name} {name} is not what was applied: something changes it")
 
     async def _delete(self, kind: str, key: str) -> None:
+        self._rewrites.count((kind, key))
         self._world.belongings.gone((kind, key))
         left: Document = {}
         try:

@@ -51,13 +51,20 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Disputed:
+    """Somebody else goes on changing an object back."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Something else has to happen first."""
 
     message: str
 
 
-Verdict = Done | Unreadable | Obstructed | Failed | Waiting
+Verdict = Done | Unreadable | Obstructed | Failed | Disputed | Waiting
 
 
 def render(verdict: Verdict, generation: int, before: bytes, now: str) -> Status | None:
@@ -101,7 +108,7 @@ def describe(verdict: Verdict) -> str:
     match verdict:
         case Done():
             return "Reconciled successfully"
-        case Failed(message=message) | Waiting(message=message):
+        case Failed(message=message) | Disputed(message=message) | Waiting(message=message):
             return message
         case Unreadable(problems=problems) | Obstructed(problems=problems):
             return _listed(problems)
@@ -125,6 +132,8 @@ def _conditions(verdict: Verdict) -> list[tuple[str, str, str, str]]:
             programmed = (PROGRAMMED, "False", "Pending", message)
         case Failed(message=message):
             programmed = (PROGRAMMED, "False", "ApiServerRefused", message)
+        case Disputed(message=message):
+            programmed = (PROGRAMMED, "False", "Disputed", message)
         case Unreadable(problems=problems, serves=serves):
             accepted = (ACCEPTED, "False", "Invalid", _joined(problems))
             resolved = (RESOLVED, "Unknown", "Invalid", "The APIRule is not valid")

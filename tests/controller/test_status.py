@@ -5,7 +5,7 @@ import json
 import pytest
 
 from authz.controller import status
-from authz.controller.status import Done, Failed, Obstructed, Unreadable, Waiting
+from authz.controller.status import Disputed, Done, Failed, Obstructed, Unreadable, Waiting
 from authz.istio.problem import Problem
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
@@ -22,6 +22,7 @@ def rendered(verdict, generation=1, before=b"", now=NOW):
         (Done(), "Ready", "Reconciled successfully", "True True True"),
         (Waiting("for b"), "Processing", "for b", "True True False"),
         (Failed("403: no"), "Error", "403: no", "True True False"),
+        (Disputed("b again"), "Error", "b again", "True True False"),
         (
             Unreadable((PATH,)),
             "Error",

@@ -1,0 +1,41 @@
+"""How often an object has been put back: who fights for it with somebody else does so at a bounded pace.
+
+Another controller of another configuration or GitOps that prunes would else be answered at full speed.
+"""
+
+from collections.abc import Callable
+
+from authz.controller.api import Refused
+from authz.controller.belongings import Id
+from authz.core.memo import Memo
+
+TIMES_MAX = 10  # that the same is written within a minute: hands do not get there
+WINDOW_S = 60.0
+REMEMBERED_MAX = 20_000  # objects; of more that are fought for, some at full speed
+
+_MESSAGE = "{} {} was put back {} times within a minute: somebody else changes it too"
+
+
+class Contested(Refused):
+    """Somebody else writes it too."""
+
+    def __init__(self, id_: Id) -> None:
+        super().__init__(409, _MESSAGE.format(*id_, TIMES_MAX))
+
+
+class Rewrites:
+    """`clock` gives seconds; it may be set."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._counted = Memo[tuple[int, float]](REMEMBERED_MAX)  # and since when
+
+    def count(self, id_: Id, content: bytes = b"") -> None:
+        """It is about to be written so, or deleted. Raises Contested."""
+        now_s, key = self._clock(), (id_, hash(content))
+        times, since_s = self._counted.get(key) or (0, now_s)
+        if not 0 <= now_s - since_s < WINDOW_S:
+            times, since_s = 0, now_s
+        if times == TIMES_MAX:
+            raise Contested(id_)
+        self._counted.put(key, (times + 1, since_s))
