@@ -203,7 +203,8 @@ class Reconciler:
             self._world.rules.put(written)
 
     async def _tell(self, rule: Rule, verdict: Verdict) -> None:
-        told = status.render(verdict, rule.generation, rule.status, _stamp(self._clock()))
+        hosts = self._world.claims.of(rule.key).hosts
+        told = status.render(verdict, rule.generation, rule.status, _stamp(self._clock()), hosts)
         if told is not None:
             try:
                 written = await self._api.merge(APIRULES, rule.key, {"status": told}, "status")

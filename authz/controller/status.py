@@ -67,7 +67,9 @@ class Waiting:
 Verdict = Done | Unreadable | Obstructed | Failed | Disputed | Waiting
 
 
-def render(verdict: Verdict, generation: int, before: bytes, now: str) -> Status | None:
+def render(
+    verdict: Verdict, generation: int, before: bytes, now: str, hosts: Sequence[str] = ()
+) -> Status | None:
     """What to write; None if it is there already. `now` is as Kubernetes writes it."""
     old: Status = decoded(before or b"{}")
     since = {one.get("type"): one for one in old.get("conditions") or ()}
@@ -86,6 +88,7 @@ def render(verdict: Verdict, generation: int, before: bytes, now: str) -> Status
         "state": state(verdict),
         "description": describe(verdict),
         "observedGeneration": generation,
+        "hosts": [] if isinstance(verdict, Unreadable | Obstructed) else list(hosts),
         "conditions": conditions,
         "lastProcessedTime": old.get("lastProcessedTime"),
     }
@@ -112,6 +115,12 @@ def describe(verdict: Verdict) -> str:
             return message
         case Unreadable(problems=problems) | Obstructed(problems=problems):
             return _listed(problems)
+
+
+def accepted_hosts(status: Status) -> frozenset[str] | None:
+    """In full; None where nobody has said."""
+    told = status.get("hosts")
+    return None if told is None else frozenset(told)
 
 
 def is_accepted(status: Status, generation: int) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from authz.istio.model import Many, Model
+from authz.istio.model import SOME, Many, Model
 from authz.istio.openapi import Says
 
 State = Literal["Ready", "Warning", "Error", "Processing", "Deleting"]
@@ -40,6 +40,8 @@ class Status(Model):
     """When the controller last looked at this APIRule and something had changed."""
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """The `metadata.generation` that the status is about."""
+    hosts: Annotated[Many[str], SOME] | None = None
+    """In full, those that were accepted: the authorizer decides about no others."""
     conditions: Annotated[
         Many[Condition],
         Says({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"], "maxItems": 8}),

@@ -21,10 +21,14 @@ from authz.istio.hosts import Gateway
 
 @dataclass(slots=True)
 class _Known:
-    """`taken` is the last version that the controller took, `coming` one that it has not judged yet."""
+    """`taken` is the last version that the controller took, `coming` one that it has not judged yet.
+
+    Of the former it took these hosts, or all: a Gateway's domain may have become another since.
+    """
 
     taken: APIRule | None = None
     coming: APIRule | None = None
+    accepted: frozenset[str] | None = None
     hosts: dict[str, Host] = field(default_factory=dict)
 
 
@@ -102,6 +106,7 @@ class Followed:
             known.taken = known.coming = None
         elif judged:
             known.taken, known.coming = rule.apirule, None
+            known.accepted = status.accepted_hosts(told)
         else:
             known.coming = rule.apirule
 
@@ -110,7 +115,8 @@ class Followed:
         found = {name: Host(name, ()) for name in self._named(rule)}
         coming = self._hosts(known.coming)
         for name, host in self._hosts(known.taken).items():
-            found[name] = replace(host, coming=coming.get(name, Host(name, ()))) if known.coming else host
+            if known.accepted is None or name in known.accepted:
+                found[name] = replace(host, coming=coming.get(name, Host(name, ()))) if known.coming else host
         return found
 
     def _named(self, rule: Rule) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class Written(FakeApi):
 async def test_the_author_is_told():
     alone = Alone()
     alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER])
-    reconciler = Reconciler(Written(), alone.world, None, None, lambda: 0.0)
+    reconciler = Reconciler(Written(), alone.world, None, None, lambda: 0.0)  # type: ignore[arg-type]
     told = []
     for _ in range(TIMES_MAX + 1):
         told.append(await reconciler._pursue(alone.world.rules["shop/a"]))

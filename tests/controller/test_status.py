@@ -57,6 +57,21 @@ def test_of_many_problems_three_are_described_and_all_are_in_the_condition():
     assert found["conditions"][0]["message"].count("is bad") == 5
 
 
+@pytest.mark.parametrize(
+    ("verdict", "hosts"),
+    [
+        (Done(), ["a.example.com"]),
+        (Waiting("for b"), ["a.example.com"]),
+        (Failed("500: no"), ["a.example.com"]),
+        (Unreadable((PATH,)), []),
+        (Obstructed((SERVICE,)), []),
+    ],
+)
+def test_it_names_the_hosts_that_were_accepted(verdict, hosts):
+    found = status.render(verdict, 1, b"", NOW, ["a.example.com"]) or {}
+    assert found["hosts"] == hosts
+
+
 def test_what_says_the_same_is_not_written_again():
     before = json.dumps(rendered(Done())).encode()
     assert rendered(Done(), before=before, now=LATER) is None

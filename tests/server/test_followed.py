@@ -31,18 +31,18 @@ class Cluster:
         self.version = 0
         self.generations = {}
 
-    def write(self, name, access, verdict=Done(), **spec):  # noqa: B008 - a value
+    def write(self, name, access, verdict=Done(), accepted=None, **spec):  # noqa: B008 - a value
         """A new version; without a verdict nobody has looked at it yet."""
         generation = self.generations[name] = self.generations.get(name, 0) + 1
         document = apirule(name, access, **spec)
-        self._put(document, name, generation, verdict)
+        self._put(document, name, generation, verdict, accepted)
         return lambda told: self._put(document, name, generation, told)
 
     def delete(self, name):
         self.version += 1
         self.followed.rules.drop(f"shop/{name}", self.version)
 
-    def _put(self, document, name, generation, verdict):
+    def _put(self, document, name, generation, verdict, accepted=None):
         self.version += 1
         metadata = document["metadata"] | {
             "resourceVersion": str(self.version),
@@ -50,7 +50,7 @@ class Cluster:
             "uid": name,
         }
         seen = generation if verdict else generation - 1
-        told = status.render(verdict or Done(), seen, b"", NOW)
+        told = (status.render(verdict or Done(), seen, b"", NOW) or {}) | {"hosts": accepted}
         self.followed.rules.put(document | {"metadata": metadata, "status": told})
 
 
@@ -158,6 +158,17 @@ def test_who_has_a_host_keeps_it(followed, cluster):
     cluster.delete("a")
     assert checks(followed, "a.example.com") == 0
     assert [rule.key for rule in followed.apirules] == ["shop/b"]
+
+
+def test_a_host_that_was_not_accepted_is_not_taken_from_who_has_it(followed, cluster):
+    """Its Gateway's domain has become another's; who is listed first after a restart does not matter."""
+    put_gateway(followed, "*.new.org")
+    cluster.write("a", PUBLIC, hosts=["short"], accepted=["short.old.org"])
+    assert checks(followed, "short.new.org") is None
+    cluster.write("z", EXT, hosts=["short.new.org"], accepted=["short.new.org"])
+    assert checks(followed, "short.new.org") == 1
+    cluster.write("a", PUBLIC, hosts=["short"], accepted=[])
+    assert checks(followed, "short.new.org") == 1
 
 
 def test_another_configuration_makes_another_policy(followed, cluster):
