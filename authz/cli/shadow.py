@@ -43,7 +43,7 @@ def shadow(
     world, problems = old.world(files, settings=old.settings(oathkeeper_config))
     loaded = verify.new_rules(new, config_file)
     options.fail_on((*problems, *world.problems, *loaded.problems))
-    matter = Matter(world, loaded, verify.findings_of(new / verify.REPORT))
+    matter = Matter(world, loaded, verify.findings_of(new / verify.REPORT, loaded))
     try:
         asyncio.run(_run(matter, oathkeeper, addresses))
     except (asked.Unreachable, OSError) as error:
@@ -52,7 +52,7 @@ def shadow(
 
 
 async def _run(matter: Matter, oathkeeper: str, addresses: dict[str, str]) -> None:
-    from authz.migrate import proof
+    from authz.migrate import bound, proof
     from authz.migrate.shadow import Shadow, receiving, telling
     from authz.server.admin import BEHIND_ENVOY_S, Server
 
@@ -60,7 +60,7 @@ async def _run(matter: Matter, oathkeeper: str, addresses: dict[str, str]) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with proof.verification(matter, oathkeeper) as run:
-        seen = Shadow(run, matter.loaded.policy)
+        seen = Shadow(run, matter.loaded.policy, bound.digests(rule for _, rule in matter.loaded.rules))
         servers = [
             Server(receiving(seen), addresses["listen"], BEHIND_ENVOY_S),
             Server(telling(seen), addresses["page"]),

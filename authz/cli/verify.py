@@ -75,7 +75,7 @@ def _matter(files: tuple[str, ...], new: Path, said: Mapping[str, Any]) -> Matte
     world, problems = old.world(files, settings=old.settings(said["oathkeeper_config"]))
     loaded = new_rules(new, said["config_file"])
     options.fail_on((*problems, *world.problems, *loaded.problems))
-    findings = findings_of(said["report"] or new / REPORT)
+    findings = findings_of(said["report"] or new / REPORT, loaded)
     return Matter(
         world, loaded, findings, _credentials(said["tokens"]), _logged(said["logs"], said["log_host"])
     )
@@ -109,15 +109,15 @@ def new_rules(folder: Path, config_file: Path | None) -> Loaded:
     return ruleset.load(yamls.read(path for path in rules if path.name != CONFIG), given)
 
 
-def findings_of(file: Path) -> list[Finding]:
-    """Of the report, if it is there."""
+def findings_of(file: Path, loaded: Loaded) -> list[Finding]:
+    """Of the report about these rules, if it is there."""
     from authz.migrate import reported
 
     if not file.is_file():
         click.echo(f"{file} is not there: only what changes for callers anyway is explained", err=True)
         return []
     try:
-        return reported.read(file.read_text(encoding="utf-8"))
+        return reported.read(file.read_text(encoding="utf-8"), [rule for _, rule in loaded.rules])
     except ValueError as error:
         options.fail_on([f"{file}: {error}"])
         raise

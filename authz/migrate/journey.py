@@ -12,7 +12,7 @@ from authz.controller.api import Api
 from authz.controller.kinds import Document
 from authz.core.reason import Unavailable
 from authz.istio import migration
-from authz.migrate import cluster, differing, hindrances, seen, stages, survey
+from authz.migrate import bound, cluster, differing, hindrances, seen, stages, survey
 from authz.migrate.cluster import Followed, Stuck
 from authz.migrate.stages import Item, Stage
 from authz.migrate.survey import Planned
@@ -172,7 +172,8 @@ class Journey:
         client = Client()
         try:
             report = json.loads(await client.get(self._choices.report))
-            problems, remarks = seen.problems(report, one.hosts), seen.remarks(report, one.hosts)
+            judged = {one.item.key: bound.digest_of(one.item.apirule)}
+            problems, remarks = seen.problems(report, one.hosts, judged), seen.remarks(report, one.hosts)
         except (Unavailable, ValueError, LookupError, TypeError, AttributeError) as error:
             return [_NO_REPORT.format(error)]
         finally:

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from itertools import groupby
 from typing import Any
 
+from authz.migrate import bound
 from authz.migrate.changes import CHANGES
 from authz.migrate.convert import Conversion
 from authz.migrate.report import Finding, Verdict
@@ -54,6 +55,10 @@ def as_json(conversion: Conversion, problems: Iterable[str] = ()) -> str:
         "summary": _counts(conversion) | {"verdicts": _verdicts(conversion.findings)},
         "problems": list(problems),
         "open": list(conversion.open),
+        "apirules": {
+            one["metadata"]["namespace"] + "/" + one["metadata"]["name"]: bound.digest_of(one)
+            for one in conversion.apirules
+        },
         "rules": pairs,
         "secrets": [asdict(secret) for secret in conversion.secrets],
         "findings": [_row(finding) for finding in conversion.findings],

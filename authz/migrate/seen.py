@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from authz.istio import hosts
+from authz.migrate import bound
 
+_OF_ANOTHER = "the shadow judges another {}, or an older one: restart it with these files"
 _NOT_ASKED = "the shadow has seen no request for {} yet"
 _UNEXPLAINED = "the shadow has seen {} requests for {} with differences that nothing explains: see its page"
 _UNDECIDED = (
@@ -20,8 +22,13 @@ _SKIPPED = "{} requests for {} were not compared: the mesh decides them alone, b
 _DROPPED = "the shadow has dropped {} copies unseen, of all hosts together"
 
 
-def problems(report: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Why it stays. Raises LookupError, TypeError, AttributeError or ValueError if it is no report."""
+def problems(report: Mapping[str, Any], names: Sequence[str], judged: Mapping[str, str]) -> list[str]:
+    """Why it stays. `judged` has the digest of the APIRule, by its name.
+
+    Raises LookupError, TypeError, AttributeError or ValueError if it is no report.
+    """
+    if others := bound.others(report["apirules"], judged):
+        return [_OF_ANOTHER.format(others[0])]
     return [line for name in names for line in _problems(report, name)]
 
 

@@ -6,6 +6,7 @@ Envoy sends the copies and waits for no answer. What is more than can be judged 
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -24,6 +25,7 @@ from authz.migrate.wallet import NOTHING, Credential
 
 WAITING_MAX = 256  # copies in memory at once; of each at most its head
 BODY_MAX_BYTES = 1 << 20  # read and thrown away; of a longer one the connection is closed
+NO_RULES: Mapping[str, str] = MappingProxyType({})
 _SUFFIX = "-shadow"  # Envoy marks the host of a copy with it
 _PROXYS = ("x-envoy-", "x-forwarded-", "x-request-id", "x-b3-", "traceparent", "tracestate")
 
@@ -36,11 +38,15 @@ class Judge(Protocol):
 
 
 class Shadow:
-    """What has been seen, by the hosts of `policy`: whoever names others below a wildcard takes no memory."""
+    """What has been seen, by the hosts of `policy`: whoever names others below a wildcard takes no memory.
 
-    def __init__(self, judge: Judge, policy: Policy) -> None:
+    `judged` are the digests of the APIRules that it is judged by.
+    """
+
+    def __init__(self, judge: Judge, policy: Policy, judged: Mapping[str, str] = NO_RULES) -> None:
         self._judging = judge
         self._policy = policy
+        self._judged = judged
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
         self.tallies: dict[str, Tally] = {}
@@ -59,7 +65,7 @@ class Shadow:
     def report(self) -> Mapping[str, Any]:
         """By host, as `verify` tells it; without credentials."""
         hosts = {host: json.loads(proof.document(tally)) for host, tally in sorted(self.tallies.items())}
-        return {"hosts": hosts, "dropped": self.dropped}
+        return {"hosts": hosts, "dropped": self.dropped, "apirules": dict(self._judged)}
 
     def page(self) -> Iterator[str]:
         """The same for a person."""

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from authz.migrate import changes, reported, verify
+from authz.istio.apirule import parse
+from authz.migrate import changes, rendering, reported, verify
 from authz.migrate.changes import CHANGES
+from authz.migrate.convert import convert
 from authz.migrate.differences import Context, Difference, Kind, context
 from authz.migrate.mesh import Outcome
 from authz.migrate.oathkeeper import Answer
@@ -17,6 +19,7 @@ from authz.migrate.verify import Tally
 from authz.migrate.wallet import Credential
 from tests import idp
 from tests.idp import NOW
+from tests.migrate.written import apirule, strategy
 
 OLD = Old(
     Origin("f", "APIRule", "shop", "shop"),
@@ -162,11 +165,21 @@ def test_a_run_that_asked_nothing_or_was_not_answered_proves_nothing():
 
 def test_a_report_is_read_back_as_it_was_written():
     rows = [{"object": "APIRule a/b", "field": "spec", "verdict": "narrowed", "message": "m", "code": "c"}]
-    [row] = reported.read(json.dumps({"findings": rows}))
+    [row] = reported.read(json.dumps({"findings": rows, "apirules": {}}), [])
     assert (row.index, row.verdict, row.code) == (None, Verdict.NARROWED, "c")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"findings": [1]}', '{"findings": [{"verdict": "new"}]}'])
-def test_what_is_no_report_is_refused(text):
+@pytest.mark.parametrize(
+    "rows", ["", "7", "[1]", '[{"verdict": "new"}]', '[{"verdict": "kept", "object": "a"}]']
+)
+def test_what_is_no_report_is_refused(rows):
     with pytest.raises(ValueError, match=r".+"):
-        reported.read(text)
+        reported.read(f'{{"apirules": {{}}, "findings": {rows}}}', [])
+
+
+def test_a_report_explains_only_what_was_written_with_it():
+    made = convert(apirule(strategy("/a", "GET"))), convert(apirule(strategy("/b", "GET")))
+    text, (rule, other) = rendering.as_json(made[0]), [parse(one.apirules[0]) for one in made]
+    assert len(reported.read(text, [rule])) == len(made[0].findings)
+    with pytest.raises(ValueError, match="about another apps/shop: convert again"):
+        reported.read(text, [other])

@@ -7,11 +7,12 @@ import pytest
 from authz.migrate import seen
 
 HOST = "shop.example.com"
+JUDGED = {"shop/orders": "digest", "shop/cart": "another"}
 
 
 def report(dropped: int = 0, **counts: Any) -> dict[str, Any]:
     silent: dict[str, Any] = {"asked": 0, "same": 0, "skipped": 0, "unavailable": 0, "unexplained": 0}
-    return {"hosts": {HOST: silent | {"differences": []} | counts}, "dropped": dropped}
+    return {"hosts": {HOST: silent | {"differences": []} | counts}, "dropped": dropped, "apirules": JUDGED}
 
 
 @pytest.mark.parametrize(
@@ -31,13 +32,13 @@ def report(dropped: int = 0, **counts: Any) -> dict[str, Any]:
     ],
 )
 def test_a_host_is_switched_only_if_both_worlds_have_decided_its_requests(told, message):
-    found = seen.problems(told, [HOST])
+    found = seen.problems(told, [HOST], {})
     assert bool(found) is bool(message)
     assert message in "".join(found)
 
 
 def test_hosts_below_a_wildcard_count_for_it():
-    assert seen.problems(report(asked=1, same=1), ["*.example.com"]) == []
+    assert seen.problems(report(asked=1, same=1), ["*.example.com"], {}) == []
 
 
 def test_what_nobody_has_looked_at_is_told():
@@ -45,3 +46,22 @@ def test_what_nobody_has_looked_at_is_told():
     assert skipped.startswith("2 requests for shop.example.com were not compared")
     assert dropped == "the shadow has dropped 99 copies unseen, of all hosts together"
     assert seen.remarks(report(asked=5, same=5), [HOST]) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"shop/orders": "digest"}, ""),
+        ({"shop/orders": "edited since"}, "judges another shop/orders"),
+        ({"shop/new": "digest"}, "judges another shop/new"),
+    ],
+)
+def test_a_report_about_other_rules_says_nothing(rule, message):
+    found = seen.problems(report(asked=5, same=5), [HOST], rule)
+    assert bool(found) is bool(message)
+    assert message in "".join(found)
+
+
+def test_a_report_without_digests_is_none():
+    with pytest.raises(LookupError):
+        seen.problems({"hosts": {}, "dropped": 0}, [HOST], {"shop/orders": "digest"})
