@@ -53,7 +53,6 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
         arranged = _arranged(group, ledger)
     if group.is_open or not arranged:
         return None
-    arranged = passed_on.refused(arranged, ledger)
     if len(arranged) > syntax.RULES_MAX:
         _ask_to_divide(group, len(arranged))
         return None
@@ -76,9 +75,10 @@ def _arranged(group: Group, ledger: Ledger) -> list[Rule]:
     rules = [rule for made in group.made for rule in Rule.of(made)]
     _tell_shut(rules, ledger)
     arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], ledger)
-    deciding.tell(group.made, arranged, ledger)
+    guarded = passed_on.refused(arranged, ledger)
+    deciding.tell(group.made, guarded, ledger)
     encoded.tell(group.made, ledger)
-    return arranged
+    return guarded
 
 
 def _ask_to_divide(group: Group, count: int) -> None:

@@ -6,6 +6,7 @@ Where every path is said exactly, the order of the templates says it all, and no
 from collections.abc import Iterable, Iterator, Sequence
 
 from authz.migrate import order, patterns
+from authz.migrate.asking import asks_less
 from authz.migrate.made import Made, Rule
 from authz.migrate.patterns import Undecided
 from authz.migrate.report import Ledger
@@ -19,7 +20,7 @@ def tell(made: Sequence[Made], rules: Sequence[Rule], ledger: Ledger) -> None:
     for method, own in _by_methods(made):
         told = [rule for rule in rules if method in rule.methods]
         try:
-            for shift in _shifts(made, own, told):
+            for shift in _shifts(made, own, told, method):
                 _tell(made, shift, method, ledger)
         except Undecided as reason:
             question = f"Does each rule decide about the same {method} requests as before? {reason}."
@@ -34,24 +35,36 @@ def _is_inexact(one: Made) -> bool:
 
 
 def _by_methods(made: Sequence[Made]) -> Iterator[tuple[str, Places]]:
-    """The rules of each method; of methods that have the same ones, the first."""
-    seen: set[Places] = set()
+    """The rules of each method; of methods that have the same ones, the first.
+
+    Kyma's routes to Oathkeeper, or to a workload that the mesh guards, took a path with all methods; those
+    that were not listed were refused there.
+    """
+    seen: set[tuple[Places, Places]] = set()
     for method in dict.fromkeys(method for one in made for method in one.methods):
-        own = tuple(at for at, one in enumerate(made) if method in one.methods)
-        if own not in seen:
-            seen.add(own)
+        listed = tuple(at for at, one in enumerate(made) if method in one.methods)
+        own = tuple(at for at, one in enumerate(made) if at in listed or _is_routed(one))
+        if (listed, own) not in seen:
+            seen.add((listed, own))
             yield method, own
 
 
-def _shifts(made: Sequence[Made], own: Places, rules: Iterable[Rule]) -> Iterator[Shift]:
-    def deciding(matching: Places) -> Places:
-        """Where a route leads to Oathkeeper, all of its rules have a say."""
-        if not matching or not made[own[matching[0]]].old.by_oathkeeper:
-            return matching[:1]
-        return tuple(at for at in matching if made[own[at]].old.by_oathkeeper)
+def _is_routed(one: Made) -> bool:
+    return one.old.origin.kind == "APIRule" and (one.old.by_oathkeeper or one.old.by_mesh)
 
-    places = {id(made[at]): place for place, at in enumerate(own)}
-    new = [(rule.template, places[id(rule.made)]) for rule in rules]
+
+def _shifts(made: Sequence[Made], own: Places, rules: Iterable[Rule], method: str) -> Iterator[Shift]:
+    def deciding(matching: Places) -> Places:
+        """All of Oathkeeper's rules have a say behind a route to it; else the first of the others."""
+        if not matching:
+            return ()
+        by_oathkeeper = made[own[matching[0]]].old.by_oathkeeper
+        there = (at for at in matching if made[own[at]].old.by_oathkeeper == by_oathkeeper)
+        listed = tuple(at for at in there if method in made[own[at]].methods)
+        return (listed if by_oathkeeper else listed[:1]) or matching[:1]
+
+    places = {id(made[at].old): place for place, at in enumerate(own)}
+    new = [(rule.template, places[id(rule.made.old)]) for rule in rules]
     for shift in shifts([made[at].old.path for at in own], new, deciding):
         now = None if shift.now is None else own[shift.now]
         yield Shift(shift.path, tuple(own[at] for at in shift.then), now)
@@ -61,7 +74,9 @@ def _tell(made: Sequence[Made], shift: Shift, method: str, ledger: Ledger) -> No
     if shift.now is None or not shift.then:  # the path itself is narrower, or wider, and that is told there
         return
     now, before = made[shift.now], [made[at] for at in shift.then if at != shift.now]
-    if all(one.access == now.access and one.service == now.service for one in before):
+    if all(
+        one.access == now.access and one.service == now.service and method in one.methods for one in before
+    ):
         return
     at, witness = _field(before[0]), f"{method} {shift.path}"
     fields = " and ".join(_field(made[place]) for place in shift.then)
@@ -69,9 +84,12 @@ def _tell(made: Sequence[Made], shift: Shift, method: str, ledger: Ledger) -> No
     if shift.now not in shift.then:
         question = f"Whose is {witness}? {fields} matched it, and {_field(now)} would decide now."
         ledger.ask(at, question, "write the paths so that no two rules match", code="order")
-    elif now.is_public and not all(one.is_public for one in before):
-        message = f"Oathkeeper answered 500 here, for {fields} match. Now everyone may pass."
-        ledger.widened(at, "overlap", message, old=before[0].old.path.text, new="noAuth", witness=witness)
+    elif any(asks_less(now, one) for one in before):
+        message = (
+            f"Oathkeeper answered 500 here, for {fields} match. Now {_field(now)} decides, which asks less."
+        )
+        new = "noAuth" if now.is_public else now.old.handlers
+        ledger.widened(at, "overlap", message, old=before[0].old.path.text, new=new, witness=witness)
 
 
 def _field(one: Made) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from authz.istio import precedence
 from authz.migrate import fields, patterns, reserved
+from authz.migrate.asking import asks_less
 from authz.migrate.language.node import Undecided
 from authz.migrate.made import Made, Rule
 from authz.migrate.paths import field
@@ -31,7 +32,7 @@ def _is_guarded(one: Made) -> bool:
 
 
 def _leads_to(other: Made, one: Made) -> bool:
-    if not other.old.by_oathkeeper or other.is_shut or one.access == other.access:
+    if not other.old.by_oathkeeper or not asks_less(other, one):
         return False
     return bool(set(one.methods) & set(other.methods)) and _meet(one, other)
 

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from authz.istio import precedence
 from authz.migrate import beside, fields
+from authz.migrate.asking import asks_less
 from authz.migrate.made import Rule
 from authz.migrate.report import Ledger
 
@@ -36,6 +37,10 @@ def meets(one: Rule, other: Rule) -> bool:
 def _reached(rule: Rule, before: list[Rule], ledger: Ledger) -> Rule:
     """Only for the methods that no earlier route took away."""
     methods = list(rule.methods)
+    if _is_repeated(rule, before):
+        message = "No request got here: of two rules with one path Kyma made a route of the first alone."
+        ledger.kept(field(rule), message, old=rule.template, new="left out", code="never-reached")
+        return replace(rule, methods=())
     for other in before:
         shared = [method for method in methods if method in other.methods]
         if not shared or not precedence.covers(other.path, rule.path):
@@ -45,6 +50,16 @@ def _reached(rule: Rule, before: list[Rule], ledger: Ledger) -> Rule:
         methods = [method for method in methods if method not in shared]
         _tell(rule, other, shared, ledger)
     return replace(rule, methods=tuple(methods))
+
+
+def _is_repeated(rule: Rule, before: Iterable[Rule]) -> bool:
+    """The first route had some methods only; a route to Oathkeeper, or for `allow`, has all."""
+    return rule.made.old.origin.kind == "APIRule" and any(
+        "no_auth" in other.made.old.handlers
+        and other.made is not rule.made
+        and other.made.old.path == rule.made.old.path
+        for other in before
+    )
 
 
 def _tell(rule: Rule, other: Rule, shared: list[str], ledger: Ledger) -> None:
@@ -87,18 +102,11 @@ def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:
     )
     shared = next(method for method in rule.methods if method in other.methods)
     witness = f"{shared} {fields.literal(rule.template)}"
-    if _may_open(rule, other):
+    if asks_less(rule.made, other.made):
         new = "noAuth" if rule.made.is_public else ", ".join(rule.made.old.handlers)
         ledger.widened(at, "overlap", message, old=rule.template, new=new, witness=witness)
     else:
         ledger.kept(at, message, old=rule.template, new=f"before {other.template}", code="overlap")
-
-
-def _may_open(rule: Rule, other: Rule) -> bool:
-    """True if the other may ask for more: of two that cross, neither is an exception of the other."""
-    if rule.made.is_public or other.made.is_public:
-        return rule.made.is_public and not other.made.is_public
-    return rule.made.access != other.made.access and not precedence.covers(other.path, rule.path)
 
 
 def _both_by_oathkeeper(one: Rule, other: Rule) -> bool:
