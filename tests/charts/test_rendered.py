@@ -222,6 +222,11 @@ def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
         ({"oauth2Proxy": {"provider": "keycloak"}}, "/oauth2Proxy/provider"),
         ({"oauth2Proxy": {"enabled": True, "clientId": "x"}}, "oauth2Proxy.issuer is needed"),
         ({"oauth2Proxy": LOGIN | {"clientSecret": {"name": ""}}}, "oauth2Proxy.clientSecret.name is needed"),
+        ({"oauth2Proxy": LOGIN | {"extraArgs": {"client-secret": "s"}}}, "everybody's to read"),
+        (
+            {"oauth2Proxy": LOGIN | {"extraArgs": {"redis-connection-url": "redis://:s@r"}}},
+            "a Secret holds it",
+        ),
         ({"config": {"listen": {"tls": TLS}}}, "takes sidecar: false"),
         ({"config": {"listen": {"tls": TLS}}, "sidecar": False}, "takes destinationRule.tls"),
         ({"metrics": {"serviceMonitor": {"enabled": True}}}, "takes metrics.enabled"),

@@ -32,6 +32,11 @@ http://{{ include "authz.part" (list . "oauth2-proxy") }}.{{ .Release.Namespace 
   "show-debug-on-error" "false"
 -}}
 {{- $args = merge (include (printf "authz.oauth2Proxy.%s" $login.provider) . | fromYaml) $args -}}
+{{- range list "client-secret" "cookie-secret" "redis-password" "redis-connection-url" -}}
+{{- if hasKey $login.extraArgs . -}}
+{{- fail (printf "oauth2Proxy.extraArgs: %s would be everybody's to read; a Secret holds it" .) -}}
+{{- end -}}
+{{- end -}}
 {{- with $login.groupsClaim }}{{ $_ := set $args "oidc-groups-claim" . }}{{ end -}}
 {{- if $login.redis.enabled -}}
 {{- $_ := set $args "session-store-type" "redis" -}}
