@@ -109,6 +109,37 @@ PANELS = (
             ("sum(authz_worker_restarts_total)", "restarts of workers"),
         ),
     ),
+    Panel(
+        "APIRules, by state",
+        "As their authors see them; authz_apirule_not_ready names those that are not ready.",
+        "short",
+        (("sum by (state) (authz_apirules)", "{{state}}"),),
+    ),
+    Panel(
+        "Controller",
+        "One leads. What fails is tried again; the APIRule's status says why.",
+        "short",
+        (
+            ("sum(authz_controller_leads)", "leads"),
+            ("sum(authz_controller_queue_depth)", "to do"),
+            ("sum(authz_controller_queue_failing)", "failing"),
+        ),
+    ),
+    Panel(
+        "Time to bring an APIRule into the cluster",
+        "Waiting comes before it. Both grow when the API server is slow.",
+        "s",
+        tuple(
+            (
+                (
+                    "histogram_quantile(0.99, sum by (le) "
+                    f"(rate(authz_controller_{name}_seconds_bucket{_WINDOW})))"
+                ),
+                f"p99 {legend}",
+            )
+            for name, legend in (("queue", "waiting"), ("reconcile", "writing"))
+        ),
+    ),
 )
 
 
