@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from authz.migrate.choices import Choices
 from authz.migrate.old import Handler, Settings
@@ -100,12 +100,22 @@ class Case:
         return f"{self.handler.at}.config.{name}" if name else f"{self.handler.at}.handler"
 
 
+def parts_of(url: str) -> SplitResult:
+    """Of an address that a person has written, so that it may be none: then all of it is its path."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", url, "", "")
+
+
+def site(url: str) -> str:
+    """The host of an address and its port, else the text itself: for names of files."""
+    return slug(parts_of(url).netloc or url)
+
+
 def plain_http_host(url: str) -> str:
     """The host of an address without TLS that needs a word in our configuration, or nothing."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
+    parts = parts_of(url)
     host = parts.hostname or ""
     is_loopback = host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
     return host if parts.scheme == "http" and not is_loopback else ""

@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
-from authz.migrate.access import Secret, plain_http_host
+from authz.migrate.access import Secret, parts_of, plain_http_host
 from authz.migrate.made import Made
 from authz.migrate.report import Ledger
 
@@ -95,5 +94,5 @@ def _named(readable: str, said: Entry) -> str:
 
 def _site(said: Entry) -> str:
     address = str(said.get("issuer") or said.get("oauth2Proxy") or "")
-    host = (urlsplit(address).hostname or address) if "//" in address else address
+    host = (parts_of(address).hostname or address) if "//" in address else address
     return "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in host.lower()).strip("-")

@@ -60,7 +60,7 @@ def is_passed_on(one: Difference, context: Context) -> bool:
 def has_other_prefix(one: Difference, context: Context) -> bool:
     """Oathkeeper asked about tokens with a prefix alone; the issuer has called this one active."""
     shows = one.sent.credential.kind == "token" and bool(one.sent.credential.text)
-    return context.has("prefix") and one.old.status == 401 and shows
+    return context.accepts("prefix") and one.old.status == 401 and shows
 
 
 def is_spelt_otherwise(one: Difference, _: Context) -> bool:

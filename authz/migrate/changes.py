@@ -92,7 +92,8 @@ CHANGES: tuple[Change, ...] = (
         "tokens without the prefix",
         _GAINS,
         causes.has_other_prefix,
-        "The issuer was asked about tokens with the `prefix` alone; now about any, and it decides.",
+        "The issuer was asked about tokens with the `prefix` alone; now about any, and it decides;"
+        " it was accepted.",
     ),
     Change(
         "clocks may differ by 60 s",

@@ -11,6 +11,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "widened:anonymous": "let requests with an Authorization header pass where `anonymous` refused them",
         "widened:overlap": "open a path that Oathkeeper answered 500 for, as two of its rules matched",
         "widened:encoded": "compare paths as they are sent: %3A is no colon, and another rule may decide",
+        "widened:prefix": "ask an issuer about tokens without the `prefix` too: it decides",
         "widened:scheme": "answer under http and https alike, as the Gateway's servers do",
         "narrowed:redirect": "answer 401 and 403 where browsers were redirected",
         "narrowed:scope-strategy": "compare scopes to the letter, so that the mesh can do it",

@@ -7,6 +7,7 @@ know one from the other. And identity tokens have one issuer.
 from collections.abc import Iterable, Sequence
 
 from authz.istio import headers
+from authz.migrate.grouping import Group
 from authz.migrate.judging import Judged
 from authz.migrate.made import Made
 from authz.migrate.report import Ledger
@@ -19,6 +20,18 @@ def tell(judged: Iterable[Judged]) -> None:
     rules = [(one.ledger, made) for one in judged for made in one.made]
     _tell_headers(rules)
     _tell_issuers([(ledger, made) for ledger, made in rules if made.added.token is not None])
+
+
+def tell_hosts(groups: Iterable[Group]) -> None:
+    """Two documents of one host that become two APIRules: Oathkeeper looked at the rules of both."""
+    by_host: dict[str, list[Group]] = {}
+    for group in groups:
+        by_host.setdefault(group.host, []).append(group)
+    for host, sharing in by_host.items():
+        for group in sharing if host and len(sharing) > 1 else ():
+            others = ", ".join(str(one.ledger.origin) for one in sharing if one is not group)
+            question = f"Whose is {host}? {others} names it too, and an APIRule has its host for itself."
+            group.ledger.ask("spec.host", question, "move the rules into one of them", old=host, code="host")
 
 
 def _tell_headers(rules: Rules) -> None:

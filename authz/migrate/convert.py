@@ -15,6 +15,7 @@ from authz.migrate import (
     configuration,
     grouping,
     judging,
+    loadable,
     silence,
     waiting,
 )
@@ -61,12 +62,14 @@ def convert(
     """Everything that was read. `progress` is told how many objects are done."""
     judged = [judging.judge(one, world, choices) for one in _counted(world.objects, progress)]
     clashes.tell(judged)
+    loadable.tell(judged)
     ours = assembly.by_authorizer(made for one in judged for made in one.made)
     groups = grouping.groups(judged, choices, configuration.cors(world.settings))
+    clashes.tell_hosts(groups)
     built = [(group, assembly.build(group, ours)) for group in groups]
     for one in judged:
         silence.speak(one)
-    waiting.tell(group for group, _ in built if group.is_open)
+    waiting.tell(groups)
     kept = [one for group, one in built if one and not group.is_open]
     made = [rule.made for one in kept for rule in one.rules]
     guarded = [one for one in made if one.is_shut or assembly.is_ours(one, ours)]

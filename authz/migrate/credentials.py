@@ -5,10 +5,9 @@ import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from authz.migrate import issuers, terms
-from authz.migrate.access import SECRETS, Access, Case, Secret, Way, slug
+from authz.migrate.access import SECRETS, Access, Case, Secret, Way, site, slug
 from authz.migrate.report import text
 
 CLIENT = "authz"  # who we are to an issuer, where no old setting says
@@ -86,17 +85,13 @@ def introspection(case: Case) -> list[Access]:
     if not issuer or strategy is None or not is_known:
         return []
     case.ledger.kept(case.at("introspection_url"), "Our introspection asks there.", old=url, new=url)
-    path = f"{SECRETS}/{slug(client)}-at-{slug(urlsplit(issuer).netloc or issuer)}"
+    path = f"{SECRETS}/{slug(client)}-at-{site(issuer)}"
     made = {"issuer": issuer, "endpoint": url, "clientId": client, "clientSecretFile": path}
     made |= terms.asked(case, strategy) | terms.place(case) | _cache(case)
     secret = Secret(path, f"the secret of the client {client} at {issuer}")
-    if case.text("prefix"):
-        case.ledger.kept(
-            case.at("prefix"),
-            "The issuer is asked about other tokens too, and refuses them.",
-            case.text("prefix"),
-            code="prefix",
-        )
+    if prefix := case.text("prefix"):
+        message = f"The issuer is asked about tokens that do not begin with {prefix} too, and decides."
+        case.ledger.widened(case.at("prefix"), "prefix", message, old=prefix, new="any token")
     return [Way(({"introspection": made},), secrets=(secret,))]
 
 

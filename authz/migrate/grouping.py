@@ -39,9 +39,7 @@ class Group:
     @property
     def is_open(self) -> bool:
         """True while anything of it waits: a part of it alone could let its requests pass to another rule."""
-        return any(ledger.is_open for ledger in self.ledgers) or not (
-            self.host and self.gateway and self.made
-        )
+        return any(ledger.waits for ledger in self.ledgers) or not (self.host and self.gateway and self.made)
 
 
 def groups(judged: Iterable[Judged], choices: Choices, cors: Mapping[str, Any]) -> list[Group]:

@@ -5,10 +5,9 @@ The table at the end is the whole vocabulary; the guide is made from it.
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from authz.migrate import credentials, schemas, terms
-from authz.migrate.access import SECRETS, Access, Case, Nobody, Public, Secret, Way, slug
+from authz.migrate.access import SECRETS, Access, Case, Nobody, Public, Secret, Way, parts_of, site
 from authz.migrate.credentials import CLIENT
 
 KYMAS = ("allow", "no_auth")  # words of an APIRule; Oathkeeper never saw such a rule, and has no such handler
@@ -69,7 +68,7 @@ def _unauthorized(_: Case) -> list[Access]:
 
 def _session(case: Case) -> list[Access]:
     asked = case.text("check_session_url")
-    parts = urlsplit(asked)
+    parts = parts_of(asked)
     proxy = case.choices.session
     if not proxy and parts.path.endswith(("/oauth2/auth", "/oauth2/userinfo")):
         proxy = f"{parts.scheme}://{parts.netloc}"
@@ -108,7 +107,7 @@ def _of_issuer(case: Case, name: str, message: str) -> list[Access]:
         case.ledger.ask(case.at(name), question, f"--issuer {url or 'URL'}=ISSUER", old=url)
         return []
     case.ledger.narrowed(case.at(name), case.handler.name.replace("_", "-"), message, old=url, new=issuer)
-    path = f"{SECRETS}/{CLIENT}-at-{slug(urlsplit(issuer).netloc or issuer)}"
+    path = f"{SECRETS}/{CLIENT}-at-{site(issuer)}"
     made = {"issuer": issuer, "clientId": CLIENT, "clientSecretFile": path, "ttl": "1s"}
     made |= terms.asked(case, "exact") | terms.place(case)
     return [

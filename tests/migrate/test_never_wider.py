@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 import yaml
 
+from authz import config as settings
+from authz import writing
 from authz.core import path
 from authz.migrate import reading
 from authz.migrate.choices import Choices
 from authz.migrate.convert import Conversion, convert
 from authz.migrate.report import Verdict
 from tests.migrate.written import (
+    ASK,
     KEYS,
     NOOP,
     OPAQUE,
@@ -309,3 +312,39 @@ def test_a_rule_without_mutators_is_not_opened():
     ]
     assert asked(of_rule(mutators="")) == []
     assert asked(of_rule(mutators="[]")) == ["spec.mutators"]
+
+
+def test_a_prefix_of_tokens_is_not_any_token():
+    access = f"[{{handler: oauth2_introspection, config: {{{ASK}, prefix: shop_}}}}]"
+    assert codes(of_urls("/a", access)) == {"prefix"}
+    assert codes(of_urls("/a", access, accepted=("widened:prefix",))) == set()
+
+
+@pytest.mark.parametrize("issuer", ["", "http://[", "https://idp evil"])
+@pytest.mark.parametrize("scopes", ["", ", required_scope: [a], scope_strategy: wildcard"])
+def test_an_issuer_that_is_none_takes_nobody_with_it(issuer, scopes):
+    """Neither the rules beside it, nor the whole configuration, nor the conversion."""
+    config = f"jwks_urls: ['https://idp/keys'], trusted_issuers: ['{issuer}']{scopes}"
+    other = access_rule("<http|https>://y.example.com/a", OPAQUE)
+    world = access_rules(access_rule("/a", f"[{{handler: jwt, config: {{{config}}}}}]"), other)
+    made = convert(world, Choices(gateway="a/b"))
+    assert [one["spec"]["hosts"] for one in made.apirules][-1] == ["y.example.com"]
+    assert settings.parse(writing.write([made.config]))
+
+
+def test_a_rule_of_oathkeeper_beside_an_apirule_of_its_host_is_not_lost():
+    """Where both matched it answered 500: the rule may have been there to shut a path."""
+    shut = access_rule("<http|https>://shop.example.com/admin/<.*>", authorizer="deny")
+    body = apirule(strategy("/.*", "GET")).objects[0].body
+    made = convert(reading.read([("f.yaml", dict(body)), ("rules.json", [shut])]), Choices(gateway="a/b"))
+    assert made.apirules == ()
+    assert codes(made) == {"host"}
+
+
+def test_a_wildcard_waits_for_the_hosts_below_it():
+    """Meanwhile it would have their requests, and `/admin` was not everyone's."""
+    wild = access_rule("<http|https>://<.*>.example.com/<.*>")
+    own = [access_rule("/admin", TOKEN, "POST"), access_rule("/b", "[{handler: alow}]")]
+    elsewhere = access_rule("<http|https>://shop.example.org/")
+    made = convert(access_rules(wild, *own, elsewhere), Choices(gateway="a/b"))
+    assert [one["spec"]["hosts"] for one in made.apirules] == [["shop.example.org"]]
