@@ -132,8 +132,3 @@ def _same(pattern: Pattern) -> tuple[str, ...]:
         return hosts.convert(pattern).names or (pattern.text,)
     except Undecided:
         return (pattern.text,)
-
-
-def _name(first: Judged, host: str, *, is_single: bool) -> str:
-    name = slug(first.object.origin.name) if is_single else slug(host)
-    return name[:NAME_MAX_LENGTH].strip("-")
