@@ -16,10 +16,14 @@ from authz.migrate.old import Handler, Old
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A credential in Authorization: `kind` is nothing, other, opaque, or a good token with `scopes`."""
+    """In Authorization: `kind` is nothing, other, opaque, or a good token with `scopes`.
+
+    `beside` is in X-Token: nothing, opaque, or a good token without scopes.
+    """
 
     kind: str
     scopes: tuple[str, ...] = ()
+    beside: str = "nothing"
 
     @property
     def is_token(self) -> bool:
@@ -68,11 +72,15 @@ def _lets(rule: Old, shown: Shown) -> bool:
 
 
 def _is_at(rule: Old, host: str, path: str) -> bool:
-    text = rule.path.text
-    angled = text if rule.origin.kind != "APIRule" else f"<{text}>"
+    there = rule.path.text
+    angled = there if rule.origin.kind != "APIRule" else f"<{there}>"
+    return _is(angled, path) and any(_is(one.text, host) for one in rule.hosts)
+
+
+def _is(angled: str, text: str) -> bool:
     parts = re.split(r"<((?:[^<>]|\(\?<[!=])*)>", angled)
     whole = "".join(f"(?:{part})" if at % 2 else re.escape(part) for at, part in enumerate(parts))
-    return rule.hosts[0].text == host and re.fullmatch(whole, path, re.DOTALL) is not None
+    return re.fullmatch(whole, text, re.DOTALL) is not None
 
 
 def _answer(handler: Handler, shown: Shown) -> bool | None:
@@ -85,6 +93,8 @@ def _answer(handler: Handler, shown: Shown) -> bool | None:
         case "anonymous":
             return True if shown.kind == "nothing" else None
         case "jwt":
+            if "token_from" in handler.config:
+                return True if shown.beside == "token" else None
             wanted = handler.config.get("required_scope", ())
             return set(wanted) <= set(shown.scopes) if shown.is_token else None
         case name:

@@ -46,14 +46,21 @@ SCOPED = f"{{handler: jwt, config: {{{KEYS}, required_scope: [a], scope_strategy
 MESHED = (
     f"[{{handler: jwt, config: {{authentications: [{{issuer: {idp.ISSUER}, jwksUri: {idp.ISSUER}/keys}}]}}}}]"
 )
-HANDLERS = ("{handler: noop}", "{handler: anonymous}", "{handler: unauthorized}", JWT, SCOPED)
+ELSEWHERE = f"{{handler: jwt, config: {{{KEYS}, token_from: {{header: X-Token}}}}}}"
+HANDLERS = ("{handler: noop}", "{handler: anonymous}", "{handler: unauthorized}", JWT, SCOPED, ELSEWHERE)
 
+TOKENS = {"opaque": "opaque", "token": idp.sign(idp.claims(scope=""))}
 SHOWN = {
     Shown("nothing"): {},
     Shown("other"): {"authorization": "Basic YTpi"},
     Shown("opaque"): {"authorization": "Bearer opaque"},
-    Shown("token"): {"authorization": f"Bearer {idp.sign(idp.claims(scope=''))}"},
+    Shown("token"): {"authorization": f"Bearer {TOKENS['token']}"},
     Shown("token", ("a",)): {"authorization": f"Bearer {idp.sign(idp.claims(scope='a'))}"},
+    **{Shown("nothing", beside=kind): {"x-token": text} for kind, text in TOKENS.items()},
+    **{
+        Shown("other", beside=kind): {"authorization": "Basic YTpi", "x-token": text}
+        for kind, text in TOKENS.items()
+    },
 }
 
 _PIECES = ("a", "b", "admin", "[^/]+", ".*", "(a|b)", "v[0-9]+", "a:b", "x@y", "a.*", "[^:/]+", "[a-m]+")
@@ -85,8 +92,14 @@ kymas = st.one_of(handlers, st.sampled_from((OPEN, UNCHECKED, MESHED)))
 worlds_of_kyma = st.lists(st.builds(strategy, expressions, methods, kymas), min_size=1, max_size=4).map(
     lambda rules: apirule(*rules)
 )
+hosts = st.sampled_from(
+    ("x.example.com", "x.example.com", "y.example.com", "<.*>.example.com", "<x|z>.example.com")
+)
+everywhere = st.builds(lambda host, path: f"<http|https>://{host}{path}", hosts, urls)
 worlds_of_oathkeeper = st.lists(
-    st.builds(access_rule, urls, handlers, methods, authorizer=st.sampled_from(("allow", "allow", "deny"))),
+    st.builds(
+        access_rule, everywhere, handlers, methods, authorizer=st.sampled_from(("allow", "allow", "deny"))
+    ),
     min_size=1,
     max_size=4,
 ).map(lambda rules: access_rules(*rules))
@@ -115,6 +128,12 @@ def paths(world: World, made: Conversion) -> Iterator[str]:
         yield from (path.replace(old, new) for old, new in ODD if old in path)
 
 
+def asked_hosts(world: World) -> tuple[str, ...]:
+    if world.rules[0].origin.kind == "APIRule":
+        return (world.rules[0].hosts[0].text,)
+    return ("x.example.com", "z.example.com", "a.b.example.com")
+
+
 async def gained(world: World, made: Conversion) -> list[tuple[str, str, Shown]]:
     """The requests that pass now and did not before."""
     bodies = [*made.apirules, *worlds.around(made.apirules)]
@@ -126,11 +145,11 @@ async def gained(world: World, made: Conversion) -> list[tuple[str, str, Shown]]
     sources = Sources(client, lambda: 0.0)
     mesh, found = Mesh(loaded, sources), []
     try:
-        host = world.rules[0].hosts[0].text
-        for path, method, (shown, headers) in product(paths(world, made), METHODS, SHOWN.items()):
+        asked = product(asked_hosts(world), paths(world, made), METHODS, SHOWN.items())
+        for host, path, method, (shown, headers) in asked:
             if not ancient.passes(world.rules, method, host, path, shown):
                 outcome = await mesh.decide(Request(method, host, path, "", headers), NOW)
-                found += [(method, path, shown)] if outcome.allows else []
+                found += [(method, host + path, shown)] if outcome.allows else []
     finally:
         await sources.close()
         await client.close()
