@@ -110,6 +110,24 @@ def test_whoever_is_signed_in_stays_so_across_upgrades_and_a_rollback(kube, rele
     assert found["spec"]["replicas"] == 2
 
 
+def test_autoscaling_begins_with_the_replicas_that_there_are(kube, release):
+    """A Deployment that says nothing any more has one: those of today would go, under today's load."""
+
+    def replicas():
+        with kube.client() as client:
+            found = client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/authz").json()
+        return found["spec"]["replicas"]
+
+    scaled = {"authorizer": {"replicas": 5, "autoscaling": {"enabled": True}}}
+    release("install", values={"authorizer": {"replicas": 5}})
+    release("upgrade", values=scaled)
+    assert replicas() == 5
+    where = ["deployment/authz", "--namespace", NAMESPACE, "--replicas=7"]
+    assert kube.kubectl("scale", *where).returncode == 0
+    release("upgrade", values=scaled | {"config": {"workers": 2}})
+    assert replicas() == 7, "the autoscaler's"
+
+
 def test_two_releases_make_two_secrets(kube, release):
     release("install", values={"oauth2Proxy": LOGIN})
     first = secrets(kube)["authz-oauth2-proxy"]
