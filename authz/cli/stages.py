@@ -32,6 +32,12 @@ _SETTLE = click.option(
 _DRAIN = click.option(
     "--drain", default=50.0, show_default=True, metavar="SECONDS", help="Until old connections have ended."
 )
+_OATHKEEPER = click.option(
+    "--oathkeeper",
+    multiple=True,
+    metavar="URL",
+    help="Its API, where it is asked for its rules; once for each of its pods.",
+)
 _LABEL = click.option("--label", default="", metavar="NAME=VALUE", help="APIRules with this label alone.")
 
 
@@ -83,6 +89,7 @@ def plan(files: tuple[Path, ...], config_file: Path, **chosen: Any) -> None:
 @click.option("--report", default="", metavar="URL", help="Where `migrate shadow` shows what it has seen.")
 @click.option("--without-shadow", is_flag=True, help="Switch what no shadow has seen.")
 @click.option("--in-cluster", type=click.Choice(["keep", "refuse"]), default="keep", show_default=True)
+@_OATHKEEPER
 @_SETTLE
 @_DRAIN
 @_DRY
@@ -111,6 +118,7 @@ def apply(files: tuple[Path, ...], config_file: Path, to: str | None, dry_run: b
 @_NAMESPACE
 @_LABEL
 @click.option("--to", type=click.Choice(["before", "prepare", "shadow", "switch"]), help="Else one stage.")
+@_OATHKEEPER
 @_SETTLE
 @_DRAIN
 @_DRY

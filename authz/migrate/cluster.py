@@ -20,9 +20,10 @@ from authz.istio import authentication, policy, translate
 from authz.istio.problem import Invalid
 from authz.migrate import saved
 from authz.migrate.admission import POLICIES
+from authz.migrate.hindrances import writer
 from authz.migrate.saved import KEPT, RULES
-from authz.migrate.stages import Mark, Put, Remove, Write
 from authz.migrate.surveyed import Survey
+from authz.migrate.writes import Mark, Put, Remove, Write
 from authz.server.authorizers import authorizers_of
 from authz.server.ruleset import mesh_of
 
@@ -33,7 +34,11 @@ LOOK_S = 0.05
 PATIENCE_S = 60.0  # for the controller, which takes well under a second
 
 _AUTHENTICATIONS = Kind(authentication.API_VERSION, "RequestAuthentication", "requestauthentications")
-_KINDS = (APIRULES, VIRTUAL_SERVICES, SERVICES, GATEWAYS, POLICIES, _AUTHENTICATIONS, KEPT, MESH)
+_SLICES = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+_KINDS = (APIRULES, VIRTUAL_SERVICES, SERVICES, GATEWAYS, POLICIES, _AUTHENTICATIONS, KEPT, MESH, _SLICES)
+
+
+_MEANWHILE = "{} {} has been changed meanwhile by {}, and is left so: put it back as it was, or take it away"
 
 
 class Stuck(Exception):
@@ -144,9 +149,10 @@ async def write(api: Api, one: Write) -> None:
 
 async def _write(api: Api, one: Write) -> None:
     match one:
-        case Put(kind, document):
-            await _put(api, kind, document)
+        case Put():
+            await _put(api, one)
         case Remove(kind, name):
+            await _look(api, one, name)
             await _unless_gone(lambda: api.delete(kind, name))
             if await _unless_gone(lambda: api.get(kind, name)):
                 raise Unreachable(f"{kind.name} {name} has not gone yet")
@@ -154,14 +160,24 @@ async def _write(api: Api, one: Write) -> None:
             await api.merge(APIRULES, name, {"metadata": {"annotations": dict(annotations)}})
 
 
-async def _put(api: Api, kind: Kind, document: Document) -> None:
-    there = await _unless_gone(lambda: api.get(kind, key(document)))
+async def _put(api: Api, one: Put) -> None:
+    """A conflict is looked at anew: whoever was faster may have said something else."""
+    kind, document = one.kind, one.document
+    there = await _look(api, one, key(document), document["spec"] if one.was is not None else None)
     if there is None:
         await api.create(kind, changed(document, {"metadata": {}}))
     elif kind is KEPT and not (there["metadata"].get("labels") or {}).items() >= saved.MANAGED.items():
         raise Stuck(f"Secret {key(document)} is there and not of a migration: give it another name first")
     elif (wanted := changed(document, there)) != there:
         await api.replace(kind, wanted)
+
+
+async def _look(api: Api, one: Put | Remove, name: str, wanted: Document | None = None) -> Document | None:
+    """What is there. Raises Stuck if it says what nobody has looked at before this was planned."""
+    there = await _unless_gone(lambda: api.get(one.kind, name))
+    if there and one.was is not None and there["spec"] not in (*one.was, wanted):
+        raise Stuck(_MEANWHILE.format(one.kind.name, name, writer(there)))
+    return there
 
 
 async def _unless_gone(call: Callable[[], object]) -> Document | None:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from authz import writing
 from authz.controller.kinds import APIRULES, Document, key
 from authz.migrate import cluster, saved
-from authz.migrate.stages import KYMAS, Mark, Put, Remove, Step, Write
+from authz.migrate.stages import KYMAS, Step
 from authz.migrate.surveyed import Survey
+from authz.migrate.writes import Mark, Put, Remove, Write
 
 _UNSHOWN = "(not shown)"
 _WHOLE = frozenset({*KYMAS, "kubectl.kubernetes.io/last-applied-configuration"})

@@ -24,7 +24,10 @@ _KYMAS = (
     "{} {} of the old APIRule guards the workload already: what does not go through Oathkeeper has no stages"
 )
 _STRAIGHT = "VirtualService {} leads {} to the same workload, past Oathkeeper: migrate it together with this"
-_CHANGED = "VirtualService {} is not as it was when this began, {} wrote it last: let it write no more"
+_CHANGED = (
+    "VirtualService {} is not as it was when this began, {} wrote it last: "
+    "let it write no more, and put it back as it was, or take it away"
+)
 _GATEWAY = "with enforcement Gateway the authorizer decides at the gateway from the switch on"
 _ISSUERS = "from the switch on {} refuses other bearer tokens than {}'s on every path, in the cluster too"
 _OTHER_RULES = (
@@ -80,7 +83,7 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
         yield from _kymas(survey, wanted)
         yield from _straight(survey, around, wanted, own)
     elif item.stage < Stage.FINISH:
-        yield from _changed(survey, item)
+        yield from changed(survey, item)
         yield from _rewritten(survey, wanted)
 
 
@@ -159,7 +162,7 @@ def _destinations(route: Document) -> Iterator[str]:
             yield f"{parts[1] if len(parts) > 1 else route['metadata']['namespace']}/{parts[0]}"
 
 
-def _changed(survey: Survey, item: Item) -> Iterator[str]:
+def changed(survey: Survey, item: Item) -> Iterator[str]:
     """Kyma's api-gateway, Argo or whoever else holds it to what it was."""
     for one in item.kept.routes:
         there = survey.find("VirtualService", key(one))

@@ -11,13 +11,12 @@ from authz.config import Config
 from authz.controller.api import Api
 from authz.controller.kinds import Document
 from authz.core.reason import Unavailable
-from authz.istio import migration
-from authz.migrate import bound, cluster, differing, hindrances, seen, stages, survey
+from authz.migrate import backwards, bound, cluster, differing, hindrances, old_rules, seen, stages, survey
 from authz.migrate.cluster import Followed, Stuck
 from authz.migrate.stages import Item, Stage
 from authz.migrate.survey import Planned
 from authz.migrate.surveyed import Survey
-from authz.migrate.travel import Travel
+from authz.migrate.travel import Pace, Travel
 from authz.sources.http import Client
 
 _NEEDS_SHADOW = "name the Service of `migrate shadow` with --shadow, or leave the stage out: --to switch"
@@ -43,6 +42,7 @@ class Choices:
     in_cluster: str = "keep"
     settle: float = 5.0
     drain: float = 50.0
+    oathkeeper: Sequence[str] = ()
 
     def takes(self, item: Item) -> bool:
         """True if it is one of those that are meant."""
@@ -107,17 +107,39 @@ class Journey:
         """To the stage before, or to the one that is named. False if one can not be read. Raises Stuck."""
         lowest = Stage[to.upper()] if to else Stage.BEFORE
         above, moved = len(Stage), False
-        while due := _furthest(self._meant(found := await self._survey()), lowest):
+        while due := backwards.furthest(self._meant(found := await self._survey()), lowest):
             if moved and not to:
                 return True
-            if _leaving(due[0]) >= above:
-                raise Stuck(_FORWARD.format(", ".join(item.key for item in due)))
-            above, moved = _leaving(due[0]), True
+            items = [one.item for one in due]
+            if backwards.leaving(items[0]) >= above:
+                raise Stuck(_FORWARD.format(", ".join(item.key for item in items)))
+            if await self._held(found, due):
+                return False
+            above, moved = backwards.leaving(items[0]), True
             if dry_run:
-                self._show(found, [step for item in due for step in stages.back(item)[1]])
+                self._show(found, [step for item in items for step in stages.back(item)[1]])
                 return True
-            await self._back(due)
+            await self._back(items)
         return moved or self._nothing(self._meant(found))
+
+    async def _held(self, found: Survey, due: Sequence[Planned]) -> bool:
+        """Tells why they stay, all of them: of those on one workload none goes alone."""
+        every = survey.plan(found, self._wanted)
+        lines = []
+        for one in due:
+            asked = bool(self._choices.oathkeeper)
+            why = [*backwards.problems(found, one, due, every, asked=asked)]
+            if backwards.leaving(one.item) >= Stage.SWITCH:
+                why += await self._oathless(one.item)
+            lines += [f"{one.item.key}: stays at {one.item.stage!s}: {line}" for line in why]
+        for line in lines:
+            self._tell(line)
+        return bool(lines)
+
+    async def _oathless(self, item: Item) -> list[str]:
+        """What those whom we may ask have not got; of one that has finished they need not have the Rules."""
+        rules = () if item.stage is Stage.FINISH else item.kept.rules
+        return [line for url in self._choices.oathkeeper for line in await old_rules.problems(url, rules)]
 
     def _nothing(self, found: Sequence[Planned]) -> bool:
         """Tells where they are. Of what is begun and at `before` an obstacle says why it is not known."""
@@ -145,6 +167,8 @@ class Journey:
     async def _stopped(self, found: Survey, one: Planned, target: Stage, due: Sequence[Planned]) -> list[str]:
         """Tells why it stays where it is."""
         problems = [*one.obstacles]
+        if target in (Stage.PREPARE, Stage.SHADOW):
+            problems += [*backwards.unserved(found, one.item), *await self._oathless(one.item)]
         if target is Stage.SHADOW:
             problems += _shadowless(found, one.item.kept.shadow)
         if target is Stage.SWITCH and one.item.marked != "switch":
@@ -192,7 +216,8 @@ class Journey:
             await self._travel(followed).forward(items, to, keeps_callers=keeps)
 
     def _travel(self, followed: Followed) -> Travel:
-        return Travel(self._api, followed, self._tell, self._choices.settle, self._choices.drain)
+        chosen = self._choices
+        return Travel(self._api, followed, self._tell, Pace(chosen.settle, chosen.drain, chosen.oathkeeper))
 
     async def _survey(self) -> Survey:
         return await cluster.survey(self._api, self._settings)
@@ -217,15 +242,3 @@ def _shadowless(found: Survey, shadow: str) -> list[str]:
     there = found.find("Service", f"{namespace}/{name}")
     ports = [each["port"] for each in there["spec"].get("ports") or ()] if there else []
     return [] if int(port) in ports else [_NO_SHADOW.format(f"{namespace}/{name}", port)]
-
-
-def _leaving(item: Item) -> Stage:
-    """What has guards already is on the way to `switch`, or back from it."""
-    return Stage.SWITCH if item.marked == migration.Stage.GUARD else item.stage
-
-
-def _furthest(found: Iterable[Planned], lowest: Stage) -> list[Item]:
-    """Those that are furthest above it, and go back together."""
-    items = [one.item for one in found if _leaving(one.item) > lowest]
-    furthest = max(map(_leaving, items), default=lowest)
-    return [item for item in items if _leaving(item) is furthest]

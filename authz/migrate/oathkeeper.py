@@ -7,6 +7,7 @@ and the query beside it; of `X-Forwarded-Uri` it would read the path alone, and 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from authz.migrate.requests import Sent
 TIMEOUT_S = 10.0  # it may ask an issuer itself, and retries that for a second or two
 AT_ONCE = 32  # decisions under way, as many as we ask an issuer at once
 BODY_MAX_BYTES = 1 << 16
+PAGE = 500  # rules in one answer, as many as it gives
 TRIES = 2  # a kept connection may be closed as it is used
 
 # Said on behalf of the client, or about this connection alone.
@@ -82,6 +84,25 @@ class Oathkeeper:
                     )
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(f"{self._url}: {type(error).__name__}") from error
+
+    async def rules(self) -> AsyncIterator[Mapping[str, Any]]:
+        """All that it has, as its API tells them. Raises Unreachable."""
+        for offset in count(0, PAGE):
+            page = await self._page(URL(f"{self._url}/rules?limit={PAGE}&offset={offset}"))
+            for one in page:
+                yield one
+            if len(page) < PAGE:
+                return
+
+    async def _page(self, url: URL) -> list[Mapping[str, Any]]:
+        try:
+            async with self._get(url) as answer:
+                page = await answer.json() if answer.status == 200 else None
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Unreachable(f"{self._url}: {type(error).__name__}") from error
+        if not isinstance(page, list):
+            raise Unreachable(f"{self._url}/rules answers {answer.status}: is it Oathkeeper's API?")
+        return page
 
 
 @asynccontextmanager

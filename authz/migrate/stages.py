@@ -4,17 +4,17 @@ Pure. Each step may be taken again: whoever was interrupted begins the stage ane
 before `switch`, and from its first step on the gateway's requests have to pass the new rules.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import assert_never
 
-from authz.controller.kinds import APIRULES, VIRTUAL_SERVICES, Document, Kind, key
+from authz.controller.kinds import APIRULES, VIRTUAL_SERVICES, Document, key
 from authz.istio import migration
 from authz.istio.migration import ROUTES, STAGE
 from authz.migrate import saved
 from authz.migrate.admission import EVERYONE, IN_CLUSTER, POLICIES, Admission
 from authz.migrate.saved import KEPT, RULES, Saved
+from authz.migrate.writes import Mark, Put, Remove, Specs, Write
 
 KYMAS = ("gateway.kyma-project.io/v1beta1-spec", "gateway.kyma-project.io/original-version")
 
@@ -33,43 +33,18 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
-    """So it shall be, whether it is there or not. An annotation that is None goes."""
-
-    kind: Kind
-    document: Document
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """It shall not be there."""
-
-    kind: Kind
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The APIRule's annotations, and nothing else of it."""
-
-    key: str
-    annotations: Mapping[str, str | None]
-
-
-Write = Put | Remove | Mark
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """`awaited` is the migration's stage whose objects the controller has to have made; "" for none.
 
-    `drains` says that not even a connection of before may be left when it is done.
+    `drains` says that not even a connection of before may be left when it is done; `rules` are those that
+    Oathkeeper has to have by then.
     """
 
     what: str
     writes: tuple[Write, ...]
     awaited: str | None = ""
     drains: bool = False
+    rules: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +145,11 @@ def _switch(item: Item) -> tuple[Step, ...]:
         _marking(item, migration.Stage.GUARD, "the new guards stand"),
         Step("from the gateway nobody passes but by them", _admitting(item, IN_CLUSTER), drains=True),
     )
+    gone = tuple(Remove(VIRTUAL_SERVICES, key(one), _was(item, one)) for one in item.kept.routes)
     return (
         *(() if item.marked == migration.Stage.SWITCH else guarding),
         _marking(item, migration.Stage.SWITCH, "the new route stands, beside the old"),
-        Step("the old route goes", tuple(Remove(VIRTUAL_SERVICES, key(one)) for one in item.kept.routes)),
+        Step("the old route goes", gone),
     )
 
 
@@ -188,8 +164,9 @@ def _finish(item: Item, *, keeps_callers: bool) -> tuple[Step, ...]:
 
 
 def _unfinish(item: Item) -> tuple[Step, ...]:
+    rules = tuple(Put(RULES, one, ()) for one in item.kept.rules)
     return (
-        Step("the old Rules are there", tuple(Put(RULES, one) for one in item.kept.rules)),
+        Step("Oathkeeper has the old Rules", rules, rules=item.kept.rules),
         Step("callers in the cluster are admitted", _admitting(item, IN_CLUSTER)),
         _marking(item, migration.Stage.SWITCH, "the APIRule is on its way again"),
         Step("it has not ended", (Put(KEPT, saved.secret(item.kept, finished=False)),)),
@@ -238,5 +215,16 @@ def _admitting(item: Item, whom: str) -> tuple[Write, ...]:
 
 
 def _routes(item: Item, *, mirrored: bool) -> tuple[Write, ...]:
-    found = (saved.mirrored(one, item.kept.shadow) if mirrored else one for one in item.kept.routes)
-    return tuple(Put(VIRTUAL_SERVICES, one) for one in found)
+    return tuple(
+        Put(VIRTUAL_SERVICES, _mirrored(item, one) if mirrored else one, _was(item, one))
+        for one in item.kept.routes
+    )
+
+
+def _was(item: Item, route: Document) -> Specs:
+    """As it was before all, and as its copies went somewhere."""
+    return route["spec"], *([_mirrored(item, route)["spec"]] if item.kept.shadow else [])
+
+
+def _mirrored(item: Item, route: Document) -> Document:
+    return saved.mirrored(route, item.kept.shadow)

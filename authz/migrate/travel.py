@@ -5,17 +5,30 @@ What has been done when something goes wrong stays and is right: the same comman
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from authz.controller.api import Api
-from authz.controller.kinds import VIRTUAL_SERVICES, key
-from authz.migrate import cluster, stages
+from authz.controller.kinds import VIRTUAL_SERVICES, Document, key
+from authz.migrate import cluster, old_rules, stages
+from authz.migrate.admission import POLICIES
 from authz.migrate.cluster import Followed, Stuck
 from authz.migrate.hindrances import writer
-from authz.migrate.stages import Item, Put, Stage, Step
+from authz.migrate.stages import Item, Stage, Step
+from authz.migrate.writes import Mark, Put, Write
 
 SETTLE_S = 5.0  # until every Envoy of a large mesh has heard of a change
 DRAIN_S = 50.0  # connections of before a change know nothing of it for Istio's drainDuration, 45 s
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to wait, and whom to ask for Oathkeeper's rules: each of its pods."""
+
+    settle_s: float = SETTLE_S
+    drain_s: float = DRAIN_S
+    oathkeepers: Sequence[str] = ()
+
 
 Batch = Sequence[tuple[Item, Sequence[Step]]]
 Told = Callable[[str], object]
@@ -24,14 +37,11 @@ Told = Callable[[str], object]
 class Travel:
     """`tell` gets a line for each step."""
 
-    def __init__(
-        self, api: Api, followed: Followed, tell: Told, settle_s: float = SETTLE_S, drain_s: float = DRAIN_S
-    ) -> None:
+    def __init__(self, api: Api, followed: Followed, tell: Told, pace: Pace) -> None:
         self._api = api
         self._followed = followed
         self._tell = tell
-        self._settle_s = settle_s
-        self._drain_s = drain_s
+        self._pace = pace
 
     async def forward(self, items: Iterable[Item], to: Stage, *, keeps_callers: bool = True) -> None:
         """One stage, for all. Raises Stuck."""
@@ -58,12 +68,22 @@ class Travel:
             for item, step in pairs:
                 if step.awaited != "":
                     await self._followed.until(item.key, step.awaited)
-            if any(step.drains for _, step in pairs):
-                await asyncio.sleep(self._drain_s)
-            elif any(step.writes for _, step in pairs):
-                await asyncio.sleep(self._settle_s)
+            await self._has_rules([one for _, step in pairs for one in step.rules])
+            await self._settled([step for _, step in pairs])
             for item, step in pairs:
                 await self._stands(item, step)
+
+    async def _has_rules(self, rules: Sequence[Document]) -> None:
+        try:
+            await old_rules.until(self._pace.oathkeepers, rules)
+        except old_rules.Missing as missing:
+            raise Stuck(f"{missing}: is its maester running?") from missing
+
+    async def _settled(self, steps: Sequence[Step]) -> None:
+        if any(step.drains for step in steps):
+            await asyncio.sleep(self._pace.drain_s)
+        elif any(map(_is_heard, (one for step in steps for one in step.writes))):
+            await asyncio.sleep(self._pace.settle_s)
 
     async def _stands(self, item: Item, step: Step) -> None:
         """Nobody has put back a route as it was: two that write the same would go on for ever."""
@@ -72,6 +92,11 @@ class Travel:
                 there = await self._api.get(one.kind, key(one.document))
                 if there["spec"] != one.document["spec"]:
                     raise Stuck(_AGAIN.format(item.key, key(one.document), writer(there)))
+
+
+def _is_heard(one: Write) -> bool:
+    """By an Envoy: what is kept in Secrets, and Oathkeeper's Rules, is for others."""
+    return isinstance(one, Mark) or one.kind in (VIRTUAL_SERVICES, POLICIES)
 
 
 _AGAIN = "{}: VirtualService {} is not as it was written, {} has changed it: let it write no more"

@@ -91,8 +91,8 @@ class Oathkeeper:
         self.decisions = f"{self.url}/decisions"
         self.proxy = f"http://{LOOPBACK}:{proxy}"
         self._folder = folder
-        rules_file, self._config = folder / "rules.json", folder / "config.json"
-        rules_file.write_text(json.dumps(rules))
+        self._rules, self._config = folder / "rules.json", folder / "config.json"
+        self.take(rules)
         listen = {"api": api, "proxy": proxy, "prometheus": metrics}
         matching = {"matching_strategy": strategy} if strategy else {}
         served = {name: {"host": LOOPBACK, "port": port} for name, port in listen.items()}
@@ -100,9 +100,13 @@ class Oathkeeper:
             **config,
             "log": {"level": "error"},
             "serve": served,
-            "access_rules": {"repositories": [f"file://{rules_file}"], **matching},
+            "access_rules": {"repositories": [f"file://{self._rules}"], **matching},
         }
         self._config.write_text(json.dumps(settings))
+
+    def take(self, rules: Sequence[Mapping[str, Any]]) -> None:
+        """It reads them anew when they change."""
+        self._rules.write_text(json.dumps(rules))
 
     def start(self) -> None:
         command: list[str | Path] = [

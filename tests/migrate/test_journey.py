@@ -11,9 +11,11 @@ from authz.migrate import cluster, saved, stages
 from authz.migrate.cluster import Stuck
 from authz.migrate.journey import Choices, Journey
 from authz.migrate.saved import KEPT, Saved
-from authz.migrate.stages import Mark, Put, Stage
+from authz.migrate.stages import Stage
 from authz.migrate.surveyed import Survey
-from tests.migrate.test_stages import SETTINGS, at, planned, state, writes, written
+from authz.migrate.writes import Mark, Put
+from tests.migrate.rules_api import knowing
+from tests.migrate.test_stages import SETTINGS, at, old_rule, planned, state, writes, written
 
 NOBODYS: Any = None
 NONE = Choices()
@@ -90,16 +92,18 @@ def guarded():
     ],
 )
 async def test_undo_ends_where_it_was_told_to(now, to, stage, mark):
-    undo = Undo(now)
-    assert await undo.undo(to, dry_run=False)
+    async with knowing([old_rule()]) as url:
+        undo = Undo(now, choices=Choices(oathkeeper=[url]))
+        assert await undo.undo(to, dry_run=False)
     assert planned(undo.now).item.stage is stage
     assert planned(undo.now).item.marked == mark
 
 
 @pytest.mark.parametrize("now", [guarded(), at(Stage.FINISH)])
 async def test_undo_to_before_leaves_nothing_on_its_way(now):
-    undo = Undo(now)
-    assert await undo.undo("before", dry_run=False)
+    async with knowing([old_rule()]) as url:
+        undo = Undo(now, choices=Choices(oathkeeper=[url]))
+        assert await undo.undo("before", dry_run=False)
     assert undo.now == state()
 
 

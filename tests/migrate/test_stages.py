@@ -13,8 +13,9 @@ from authz.controller.kinds import key
 from authz.istio.migration import STAGE
 from authz.migrate import cluster, differing, saved, stages, survey
 from authz.migrate.hindrances import through_oathkeeper
-from authz.migrate.stages import Mark, Put, Remove, Stage, Step, Write
+from authz.migrate.stages import Stage, Step
 from authz.migrate.surveyed import Survey
+from authz.migrate.writes import Mark, Put, Remove, Write
 
 SETTINGS = config.parse("istio: {provider: authz}")
 SHADOW = "authz-shadow.authz-system:8080"
@@ -33,7 +34,8 @@ def made(kind: str, name: str, spec: dict[str, Any], version: str = "v1", **meta
 
 
 def service(name: str) -> dict[str, Any]:
-    return made("Service", name, {"selector": {"app": name}, "ports": [{"port": 80}]})
+    app = name.rpartition("/")[2]
+    return made("Service", name, {"selector": {"app": app}, "ports": [{"port": 80}]})
 
 
 def route(name: str, host: str = "orders.example.com", to: str = PROXY, **metadata: Any) -> dict[str, Any]:
@@ -68,7 +70,25 @@ GATEWAY = made(
     },
     "networking.istio.io/v1",
 )
-OLD = [GATEWAY, service("orders"), service("notes"), route("orders-x7k2p", labels=KYMAS), old_rule()]
+OATHKEEPER = [
+    service("kyma-system/ory-oathkeeper-proxy"),
+    made(
+        "EndpointSlice",
+        "kyma-system/ory-oathkeeper-proxy-x",
+        {},
+        "discovery.k8s.io/v1",
+        labels={"kubernetes.io/service-name": "ory-oathkeeper-proxy"},
+    )
+    | {"endpoints": [{"conditions": {"ready": True}}]},
+]
+OLD = [
+    GATEWAY,
+    service("orders"),
+    service("notes"),
+    route("orders-x7k2p", labels=KYMAS),
+    old_rule(),
+    *OATHKEEPER,
+]
 
 
 def state(*more: dict[str, Any]) -> State:
