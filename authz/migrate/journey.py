@@ -198,6 +198,7 @@ class Journey:
             report = json.loads(await client.get(self._choices.report))
             judged = {one.item.key: bound.digest_of(one.item.apirule)}
             problems, remarks = seen.problems(report, one.hosts, judged), seen.remarks(report, one.hosts)
+            problems += seen.strangers(report, one.hosts, self._settings.istio.gateway_principal)
         except (Unavailable, ValueError, LookupError, TypeError, AttributeError) as error:
             return [_NO_REPORT.format(error)]
         finally:

@@ -18,6 +18,14 @@ _UNDECIDED = (
 _NOT_COMPARED = (
     "the shadow has compared nothing for {}, of {} requests it has seen {} that the mesh decides alone"
 )
+_STRANGER = (
+    "copies for {} come from {}, and istio.gatewayPrincipal is {}: "
+    "the new guards would not know the gateway, and take it for a caller in the cluster"
+)
+_NOBODY = (
+    "copies for {} come from nobody that the mesh knows: "
+    "give the shadow a sidecar, switch off TLS for nobody, and restart the shadow"
+)
 _SKIPPED = "{} requests for {} were not compared: the mesh decides them alone, before and after"
 _DROPPED = "the shadow has dropped {} copies unseen, of all hosts together"
 
@@ -30,6 +38,17 @@ def problems(report: Mapping[str, Any], names: Sequence[str], judged: Mapping[st
     if others := bound.others(report["apirules"], judged):
         return [_OF_ANOTHER.format(others[0])]
     return [line for name in names for line in _problems(report, name)]
+
+
+def strangers(report: Mapping[str, Any], names: Sequence[str], gateway: str) -> list[str]:
+    """Who the gateway is to the shadow's sidecar, it is to the workloads' too. Raises as `problems`."""
+    found = [(name, one) for name in names for one in _callers(report, name) if one != gateway]
+    return [_STRANGER.format(name, one, gateway) if one else _NOBODY.format(name) for name, one in found]
+
+
+def _callers(report: Mapping[str, Any], name: str) -> list[str]:
+    callers: Mapping[str, Sequence[str]] = report["callers"]
+    return sorted({str(one) for host, known in callers.items() if _is_of(host, name) for one in known})
 
 
 def remarks(report: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -63,4 +82,8 @@ def _differences(report: Mapping[str, Any], name: str) -> int:
 
 def _tallies(report: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Of a host, and of names below its wildcard."""
-    return [each for host, each in report["hosts"].items() if host == name or hosts.below(name, [host])]
+    return [each for host, each in report["hosts"].items() if _is_of(host, name)]
+
+
+def _is_of(host: str, name: str) -> bool:
+    return host == name or bool(hosts.below(name, [host]))

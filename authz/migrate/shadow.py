@@ -5,6 +5,7 @@ Envoy sends the copies and waits for no answer. What is more than can be judged 
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -26,8 +27,13 @@ from authz.migrate.wallet import NOTHING, Credential
 WAITING_MAX = 256  # copies in memory at once; of each at most its head
 BODY_MAX_BYTES = 1 << 20  # read and thrown away; of a longer one the connection is closed
 NO_RULES: Mapping[str, str] = MappingProxyType({})
+CALLERS_MAX = 4  # kept of one host: one that is not the gateway is enough
 _SUFFIX = "-shadow"  # Envoy marks the host of a copy with it
 _PROXYS = ("x-envoy-", "x-forwarded-", "x-request-id", "x-b3-", "traceparent", "tracestate")
+
+
+# What a sidecar says of its peer, last in the header: who that said its own peer is comes before.
+_peer = re.compile(r".*(?:^|[,;])URI=spiffe://([^,;]+)", re.DOTALL | re.IGNORECASE).match
 
 
 class Judge(Protocol):
@@ -50,11 +56,14 @@ class Shadow:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
         self.tallies: dict[str, Tally] = {}
+        self.callers: dict[str, set[str]] = {}
         self.dropped = 0
 
-    def take(self, sent: Sent) -> None:
-        """Judge it, some time."""
+    def take(self, sent: Sent, caller: str) -> None:
+        """Judge it, some time. `caller` is the principal that the copy came from, "" for none."""
         host = self._host(sent)
+        if host is not None and len(known := self.callers.setdefault(host, set())) < CALLERS_MAX:
+            known.add(caller)
         if len(self._under_way) >= WAITING_MAX or host is None:
             self.dropped += 1
             return
@@ -65,7 +74,9 @@ class Shadow:
     def report(self) -> Mapping[str, Any]:
         """By host, as `verify` tells it; without credentials."""
         hosts = {host: json.loads(proof.document(tally)) for host, tally in sorted(self.tallies.items())}
-        return {"hosts": hosts, "dropped": self.dropped, "apirules": dict(self._judged)}
+        callers = {host: sorted(known) for host, known in sorted(self.callers.items())}
+        counted = {"hosts": hosts, "callers": callers, "dropped": self.dropped}
+        return counted | {"apirules": dict(self._judged)}
 
     def page(self) -> Iterator[str]:
         """The same for a person."""
@@ -112,6 +123,12 @@ def copied(request: Request) -> Sent:
     )
 
 
+def caller(header: str) -> str:
+    """The principal of Envoy's peer, by what the sidecar says of it."""
+    found = _peer(header)
+    return found[1] if found else ""
+
+
 def _credential(header: str) -> Credential:
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer":
@@ -124,7 +141,7 @@ def receiving(shadow: Shadow) -> Starlette:
     """What Envoy sends its copies to."""
 
     async def take(request: Request) -> Response:
-        shadow.take(copied(request))
+        shadow.take(copied(request), caller(request.headers.get("x-forwarded-client-cert", "")))
         size = 0
         async for chunk in request.stream():
             size += len(chunk)

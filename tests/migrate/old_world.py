@@ -21,6 +21,7 @@ import yaml
 
 from authz import writing
 from authz.controller import kubeconfig
+from authz.controller.api import Api
 from authz.istio import names
 from authz.istio.cluster import Settings
 from authz.local import certs, ports, site
@@ -29,6 +30,7 @@ from authz.local.envoy import Address
 from authz.local.idp.issuer import Issuer
 from authz.local.ports import LOOPBACK, Ports
 from authz.local.site import Site
+from authz.migrate import cluster, saved
 from tests.kube.server import ApiServer, custom_resources
 from tests.migrate import ory
 from tests.migrate.ory import Hydra, Issuers, Oathkeeper, access_rule
@@ -42,6 +44,7 @@ NOTES, ORDERS = "notes.shop", "orders.shop"
 BACKENDS = sorted([(PROXY, 4455), (SHADOW, 8080), (NOTES, 80), (ORDERS, 80)])
 NAMESPACES = ("istio-system", "kyma-system", "authz-system", "shop")
 PATIENCE_S = 60.0
+MAESTER_S = 2.0
 DRAIN_S = 6  # 45 in Istio
 
 MESH = """
@@ -60,6 +63,14 @@ def service(name: str, port: int) -> dict[str, Any]:
     short, namespace = name.split(".")
     spec = {"selector": {"app": short}, "ports": [{"name": "http", "port": port}]}
     return made("v1", "Service", short, namespace, spec=spec)
+
+
+def running(name: str) -> dict[str, Any]:
+    """That a pod of the Service is ready."""
+    short, namespace = name.split(".")
+    found = made("discovery.k8s.io/v1", "EndpointSlice", f"{short}-1", namespace, addressType="IPv4")
+    found["metadata"]["labels"] = {"kubernetes.io/service-name": short}
+    return found | {"endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}]}
 
 
 def handler(name: str, **config: Any) -> dict[str, Any]:
@@ -192,7 +203,24 @@ class OldWorld:
             for tunnel in self.tunnels.values():
                 await tunnel.start()
                 stack.push_async_callback(tunnel.stop)
+            api = await stack.enter_async_context(cluster.entered(access))
+            maester = asyncio.create_task(self._hand_on(api))
+            stack.push_async_callback(asyncio.wait, [maester])
+            stack.callback(maester.cancel)
             yield
+
+    async def _hand_on(self, api: Api) -> None:
+        """Rules to Oathkeeper, as its maester does, in its own time."""
+        known = self._access_rules()
+        last = known
+        while True:
+            rules = (await api.list(saved.RULES, {}))["items"]
+            there = {one["spec"]["match"]["url"] for one in rules}
+            now = [one for one in known if one["match"]["url"] in there]
+            if now != last:
+                self.oathkeeper.take(now)
+                last = now
+            await asyncio.sleep(MAESTER_S)
 
     def _hear(self, part: str, line: str) -> None:
         if part == "mesh" or "critical" in line:
@@ -288,6 +316,7 @@ class OldWorld:
         self.server.apply(made("v1", "ConfigMap", "istio", "istio-system", data={"mesh": MESH}))
         for name, port in BACKENDS:
             self.server.apply(service(name, port))
+            self.server.apply(running(name))
         for name, spec in self.rules.items():
             self._install_rule(name, spec)
         self.server.install([ours])

@@ -83,6 +83,7 @@ async def _travel(world, stack):
     async def undo(*arguments):
         return await world.authz("migrate", "undo", *config, *QUICKLY, *arguments)
 
+    oathkeeper = ("--oathkeeper", world.oathkeeper.url)
     report = ("--report", f"http://{page}/report.json")
     assert "BLOCKED" not in await world.authz("migrate", "plan", "new", *config)
     assert "migration-stage: prepare" in await apply("--dry-run")
@@ -90,9 +91,9 @@ async def _travel(world, stack):
     await apply("--shadow", f"{SHADOW}:8080")
     await asyncio.sleep(SHADOWED_S)
     await apply("--to", "switch", *report)
-    await undo("--to", "prepare")
-    await apply("--to", "switch", "--without-shadow")
     await apply("--to", "finish")
+    await undo("--to", "prepare", *oathkeeper)
+    await apply("--to", "finish", "--without-shadow")
     await asyncio.to_thread(world.oathkeeper.stop)
     await asyncio.sleep(AFTERWARDS_S)
     await asyncio.to_thread(world.oathkeeper.start)

@@ -1,5 +1,6 @@
 """What the shadow has to have seen before a switch: requests of each host, decided by both worlds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,9 +11,14 @@ HOST = "shop.example.com"
 JUDGED = {"shop/orders": "digest", "shop/cart": "another"}
 
 
-def report(dropped: int = 0, **counts: Any) -> dict[str, Any]:
+def report(dropped: int = 0, callers: Sequence[str] = (), **counts: Any) -> dict[str, Any]:
     silent: dict[str, Any] = {"asked": 0, "same": 0, "skipped": 0, "unavailable": 0, "unexplained": 0}
-    return {"hosts": {HOST: silent | {"differences": []} | counts}, "dropped": dropped, "apirules": JUDGED}
+    return {
+        "hosts": {HOST: silent | {"differences": []} | counts},
+        "dropped": dropped,
+        "callers": {HOST: list(callers)},
+        "apirules": JUDGED,
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,3 +71,23 @@ def test_a_report_about_other_rules_says_nothing(rule, message):
 def test_a_report_without_digests_is_none():
     with pytest.raises(LookupError):
         seen.problems({"hosts": {}, "dropped": 0}, [HOST], {"shop/orders": "digest"})
+
+
+GATEWAY = "cluster.local/ns/istio-system/sa/gateway"
+
+
+@pytest.mark.parametrize(
+    ("callers", "message"),
+    [
+        ([GATEWAY], ""),
+        (["cluster.local/ns/istio-system/sa/other"], "come from cluster.local/ns/istio-system/sa/other, and"),
+        ([GATEWAY, "td/ns/istio-system/sa/gateway"], "come from td/ns/istio-system/sa/gateway, and"),
+        ([""], "come from nobody that the mesh knows"),
+    ],
+)
+@pytest.mark.parametrize("name", [HOST, "*.example.com"])
+def test_a_gateway_that_the_new_guards_would_not_know_is_told(callers, message, name):
+    found = seen.strangers(report(callers=callers), [name], GATEWAY)
+    assert bool(found) is bool(message)
+    assert message in "".join(found)
+    assert seen.strangers(report(callers=callers), ["other.example.org"], GATEWAY) == []

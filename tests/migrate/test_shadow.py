@@ -12,7 +12,7 @@ from authz.migrate.differences import context
 from authz.migrate.mesh import Outcome
 from authz.migrate.oathkeeper import Answer, Unreachable
 from authz.migrate.requests import BEARER, Sent, shown
-from authz.migrate.shadow import BODY_MAX_BYTES, WAITING_MAX, Shadow, receiving, telling
+from authz.migrate.shadow import BODY_MAX_BYTES, CALLERS_MAX, WAITING_MAX, Shadow, receiving, telling
 from authz.migrate.verify import Tally
 from authz.migrate.wallet import Credential
 
@@ -76,11 +76,40 @@ async def test_what_was_seen_is_counted_by_host_and_no_credential_is_told():
     assert "secret" not in page
 
 
+@pytest.mark.parametrize(
+    ("header", "principal"),
+    [
+        ("", ""),
+        (
+            'By=spiffe://td/ns/a/sa/b;Hash=0;Subject="";URI=spiffe://td/ns/istio/sa/gateway',
+            "td/ns/istio/sa/gateway",
+        ),
+        (
+            "Hash=0;URI=spiffe://td/ns/x/sa/client,By=spiffe://td/ns/a/sa/b;URI=spiffe://td/ns/i/sa/g",
+            "td/ns/i/sa/g",
+        ),
+        ("By=spiffe://td/ns/a/sa/b;Hash=0", ""),
+    ],
+)
+async def test_whose_copies_they_are_is_told(header, principal):
+    shadow = Shadow(Judge(), POLICY)
+    await send(shadow, headers={"x-forwarded-client-cert": header} if header else {})
+    report = (await told(shadow, "/report.json")).json()
+    assert report["callers"] == {HOST: [principal]}
+
+
+async def test_of_many_callers_some_are_kept():
+    shadow = Shadow(Judge(), POLICY)
+    for number in range(100):
+        shadow.take(Sent("GET", HOST, "/"), str(number))
+    assert len(shadow.callers[HOST]) == CALLERS_MAX
+
+
 async def test_hosts_below_a_wildcard_share_its_tally():
     wildcard = "*.example.com"
     shadow = Shadow(Judge(), Policy({wildcard: Host(wildcard, ())}))
     for number in range(50):
-        shadow.take(Sent("GET", f"{number}.example.com", "/"))
+        shadow.take(Sent("GET", f"{number}.example.com", "/"), "")
     await asyncio.sleep(0.01)
     assert {host: tally.asked for host, tally in shadow.tallies.items()} == {wildcard: 50}
 
