@@ -187,7 +187,8 @@ class OldWorld:
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
-        self._install()
+        self.install()
+        self.server.install([custom_resources()[0]])
         proxy = int(self.oathkeeper.proxy.rpartition(":")[2])
         addresses = {
             ("authz.authz-system.svc.cluster.local", 9191): Address(LOOPBACK, self.ports.checks),
@@ -303,8 +304,8 @@ class OldWorld:
                 )
         return found
 
-    def _install(self) -> None:
-        """As Kyma left it: APIRules without rules as v2, their VirtualServices and Rules, then our CRD."""
+    def install(self) -> None:
+        """As Kyma left it: its CRD, APIRules without rules as v2, their VirtualServices and Rules."""
         for name in NAMESPACES:
             self.server.namespace(name)
         ours, *_ = custom_resources()
@@ -319,7 +320,6 @@ class OldWorld:
             self.server.apply(running(name))
         for name, spec in self.rules.items():
             self._install_rule(name, spec)
-        self.server.install([ours])
 
     def _install_rule(self, name: str, spec: dict[str, Any]) -> None:
         old = made("gateway.kyma-project.io/v2", "APIRule", name, "shop", spec={"hosts": [spec["host"]]})
@@ -355,6 +355,8 @@ def _http(one: dict[str, Any], service: str) -> dict[str, Any]:
 def _lax(ours: Any) -> dict[str, Any]:
     """Kyma's CRD keeps whatever its conversion left."""
     lax: dict[str, Any] = deepcopy(dict(ours))
+    old = {"name": "v1beta1", "served": True, "storage": False}
+    lax["spec"]["versions"].append(old)
     for version in lax["spec"]["versions"]:
         version["schema"] = {"openAPIV3Schema": _OPEN}
     return lax

@@ -96,4 +96,3 @@ async def _travel(world, stack):
     await apply("--to", "finish", "--without-shadow")
     await asyncio.to_thread(world.oathkeeper.stop)
     await asyncio.sleep(AFTERWARDS_S)
-    await asyncio.to_thread(world.oathkeeper.start)
