@@ -45,7 +45,7 @@ BACKENDS = sorted([(PROXY, 4455), (SHADOW, 8080), (NOTES, 80), (ORDERS, 80)])
 NAMESPACES = ("istio-system", "kyma-system", "authz-system", "shop")
 PATIENCE_S = 60.0
 MAESTER_S = 2.0
-DRAIN_S = 6  # 45 in Istio
+DRAIN_S = 5  # 45 in Istio
 
 MESH = """
 extensionProviders:

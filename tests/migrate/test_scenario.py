@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 PER_SECOND = 300
 QUICKLY = ("--settle", 1.5, "--drain", DRAIN_S + 3)
-SHADOWED_S = 3.0
+SHADOWED_S = 2.0
 AFTERWARDS_S = 2.0
 
 
@@ -86,9 +86,7 @@ async def _travel(world, stack):
     oathkeeper = ("--oathkeeper", world.oathkeeper.url)
     report = ("--report", f"http://{page}/report.json")
     assert "BLOCKED" not in await world.authz("migrate", "plan", "new", *config)
-    assert "migration-stage: prepare" in await apply("--dry-run")
-    await apply("--to", "prepare")
-    await apply("--shadow", f"{SHADOW}:8080")
+    await apply("--to", "shadow", "--shadow", f"{SHADOW}:8080")
     await asyncio.sleep(SHADOWED_S)
     await apply("--to", "switch", *report)
     await apply("--to", "finish")
