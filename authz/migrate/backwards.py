@@ -34,6 +34,11 @@ def furthest(found: Iterable[Planned], lowest: Stage) -> list[Planned]:
     return [one for one in above if leaving(one.item) is highest]
 
 
+def leaning(due: Iterable[Planned]) -> list[Planned]:
+    """Those that will lean on Oathkeeper, and do not yet."""
+    return [one for one in due if leaving(one.item) >= Stage.SWITCH]
+
+
 def problems(
     survey: Survey, one: Planned, due: Sequence[Planned], every: Iterable[Planned], *, asked: bool
 ) -> Iterator[str]:

@@ -96,6 +96,8 @@ class Journey:
             found = await self._survey()
             due = [one for one in self._meant(found) if self._is_due(one, target, to)]
             able = [one for one in due if not await self._stopped(found, one, target, due)]
+            if target < Stage.SWITCH and await self._oathless(able):
+                able = []
             whole &= len(able) == len(due)
             if able:
                 await self._forward([one.item for one in able], target, found, dry_run=dry_run)
@@ -113,7 +115,7 @@ class Journey:
             items = [one.item for one in due]
             if backwards.leaving(items[0]) >= above:
                 raise Stuck(_FORWARD.format(", ".join(item.key for item in items)))
-            if await self._held(found, due):
+            if self._held(found, due) or await self._oathless(backwards.leaning(due)):
                 return False
             above, moved = backwards.leaving(items[0]), True
             if dry_run:
@@ -122,24 +124,24 @@ class Journey:
             await self._back(items)
         return moved or self._nothing(self._meant(found))
 
-    async def _held(self, found: Survey, due: Sequence[Planned]) -> bool:
+    def _held(self, found: Survey, due: Sequence[Planned]) -> bool:
         """Tells why they stay, all of them: of those on one workload none goes alone."""
-        every = survey.plan(found, self._wanted)
-        lines = []
+        every, asked = survey.plan(found, self._wanted), bool(self._choices.oathkeeper)
+        held = False
         for one in due:
-            asked = bool(self._choices.oathkeeper)
-            why = [*backwards.problems(found, one, due, every, asked=asked)]
-            if backwards.leaving(one.item) >= Stage.SWITCH:
-                why += await self._oathless(one.item)
-            lines += [f"{one.item.key}: stays at {one.item.stage!s}: {line}" for line in why]
+            for line in backwards.problems(found, one, due, every, asked=asked):
+                self._tell(f"{one.item.key}: stays at {one.item.stage!s}: {line}")
+                held = True
+        return held
+
+    async def _oathless(self, due: Sequence[Planned]) -> bool:
+        """Tells what those whom we may ask have not got, of Rules that are to be there."""
+        rules = [rule for one in due if one.item.stage is not Stage.FINISH for rule in one.item.kept.rules]
+        urls = self._choices.oathkeeper if due else ()
+        lines = [line for url in urls for line in await old_rules.problems(url, rules)]
         for line in lines:
             self._tell(line)
         return bool(lines)
-
-    async def _oathless(self, item: Item) -> list[str]:
-        """What those whom we may ask have not got; of one that has finished they need not have the Rules."""
-        rules = () if item.stage is Stage.FINISH else item.kept.rules
-        return [line for url in self._choices.oathkeeper for line in await old_rules.problems(url, rules)]
 
     def _nothing(self, found: Sequence[Planned]) -> bool:
         """Tells where they are. Of what is begun and at `before` an obstacle says why it is not known."""
@@ -168,7 +170,7 @@ class Journey:
         """Tells why it stays where it is."""
         problems = [*one.obstacles]
         if target in (Stage.PREPARE, Stage.SHADOW):
-            problems += [*backwards.unserved(found, one.item), *await self._oathless(one.item)]
+            problems += backwards.unserved(found, one.item)
         if target is Stage.SHADOW:
             problems += _shadowless(found, one.item.kept.shadow)
         if target is Stage.SWITCH and one.item.marked != "switch":

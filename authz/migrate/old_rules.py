@@ -18,7 +18,7 @@ class Missing(Exception):
 
 async def until(urls: Sequence[str], rules: Sequence[Document], patience_s: float = PATIENCE_S) -> None:
     """Each of them has all of the rules. Raises Missing."""
-    lines: list[str] = []
+    lines = [f"{url}: no answer" for url in urls]
     try:
         async with asyncio.timeout(patience_s):
             while lines := [line for url in urls for line in await problems(url, rules)]:  # noqa: ASYNC110 - another program's doing

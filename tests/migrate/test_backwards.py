@@ -75,7 +75,8 @@ async def test_nothing_is_begun_where_oathkeeper_is_down(stage):
 
 @pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.SHADOW])
 async def test_what_has_never_left_it_may_always_go_back(stage):
-    undo = Undo(without(at(stage), PROXY, SLICE))
+    nobody = f"http://127.0.0.1:{free_port()}"
+    undo = Undo(without(at(stage), PROXY, SLICE), choices=Choices(oathkeeper=[nobody]))
     assert await undo.undo(None, dry_run=False)
 
 
