@@ -104,6 +104,8 @@ class Controller(Section):
     """Health, readiness and metrics over HTTP."""
     lease_namespace: Name = "authz-system"
     """Where the Lease `authz-controller` is, by which one of several replicas leads."""
+    guards_outlive: Duration = 2.0
+    """How long the policies of a deleted APIRule stay after its route: proxies hear of both one by one."""
 
 
 class Istio(Section):

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import structlog
 
+from authz import config
 from authz.controller.api import Api
 from authz.controller.election import Election
 from authz.controller.events import Events
@@ -28,6 +29,8 @@ from authz.core.policy import Authorizer
 from authz.istio import policy
 from authz.istio.cluster import Settings
 
+LEASE = "authz-controller"
+
 _log = structlog.get_logger()
 
 
@@ -40,21 +43,21 @@ class Clocks:
 
 
 class Controller:
-    """Made and run in one event loop. `lease` is `namespace/name`."""
+    """Made and run in one event loop."""
 
     def __init__(
         self,
         access: Access,
         settings: Settings,
         authorizers: Mapping[str, Authorizer],
-        lease: str,
+        own: config.Controller,
         clocks: Clocks,
     ) -> None:
         headers = policy.identity_headers(authorizers.values())
         self._reading = Api(access)
         self._electing = Api(access, connections=1)
         identity = f"{socket.gethostname()}_{os.getpid()}_{uuid4()}"
-        self.election = Election(self._electing, lease, identity, clocks.monotonic)
+        self.election = Election(self._electing, f"{own.lease_namespace}/{LEASE}", identity, clocks.monotonic)
         self._writing = Api(access, may_write=self.election.leads)
         self._telling = Api(access, connections=1, may_write=self.election.leads)
         self.queue = Queue(clocks.monotonic)
@@ -64,6 +67,7 @@ class Controller:
         self.telemetry.show(self._gauges, self._writing.requests)
         self._events = Events(self._telling, lambda: self.queue.idle)
         reconciler = Reconciler(self._writing, self.world, self.telemetry, self._events, clocks.wall)
+        reconciler.guards_outlive_s = own.guards_outlive
         self._leader = Leader(self.queue, reconciler, self.telemetry)
 
     @property

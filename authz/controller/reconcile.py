@@ -13,7 +13,7 @@ from authz.controller.api import Api, Refused
 from authz.controller.events import Events
 from authz.controller.facts import Facts
 from authz.controller.held import FINALIZER, Rule
-from authz.controller.kinds import APIRULES, EMITTED, Document
+from authz.controller.kinds import APIRULES, EMITTED, VIRTUAL_SERVICES, Document
 from authz.controller.plan import Apply, Delete, Phase, Step, admits_less, plan
 from authz.controller.rewrites import Contested, Rewrites
 from authz.controller.sidecars import Sidecars
@@ -37,12 +37,15 @@ class Reconciler:
         self._clock = clock
         self._sidecars = Sidecars(api, clock)
         self._rewrites = Rewrites(clock)
+        self._departed_s: dict[str, float] = {}  # APIRules that are being deleted, since when
+        self.guards_outlive_s = 0.0
 
     async def reconcile(self, key: str) -> Verdict:
         """Raises Refused, Unreachable or NotLeading; what was done until then stays, and is right."""
         rule = self._world.rules.known.get(key)
         if rule is None:
             self._world.unguided.discard(key)
+            self._departed_s.pop(key, None)
             await self._bury(key)
             self._telemetry.forget(key)
             return Done()
@@ -167,10 +170,23 @@ class Reconciler:
         """Its objects, then what holds it back."""
         if FINALIZER not in rule.finalizers:
             return Done()
-        await self._phases(plan((), self._world.actual(rule.key)))
+        phases = plan((), self._world.actual(rule.key))
+        if phases and phases[0][0].id[0] == VIRTUAL_SERVICES.name:
+            await self._phases(phases[:1])
+            self._departed_s.pop(rule.key, None)
+            phases = phases[1:]
+        if phases and self._departs(rule.key):
+            return Waiting("Its routes have gone, and proxies may not have heard of it yet")
+        await self._phases(phases)
         self._world.settled(rule.key)
+        self._departed_s.pop(rule.key, None)
         await self._finalizers(rule, [name for name in rule.finalizers if name != FINALIZER])
         return Done()
+
+    def _departs(self, key: str) -> bool:
+        """True while its guards have to stay. After a restart it is as if its routes had just gone."""
+        now_s = asyncio.get_running_loop().time()
+        return now_s - self._departed_s.setdefault(key, now_s) < self.guards_outlive_s
 
     async def _bury(self, key: str) -> None:
         """What an APIRule left that was taken away by force. Asked once more, for there is no way back."""

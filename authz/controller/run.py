@@ -16,7 +16,6 @@ from authz.server.authorizers import authorizers_of
 from authz.server.ruleset import mesh_of
 from authz.server.telemetry import configure_logging
 
-LEASE = "authz-controller"
 CLOCKS = Clocks()  # the machine's
 
 _log = structlog.get_logger()
@@ -60,5 +59,4 @@ async def _run(settings: Config, access: kubeconfig.Access, clocks: Clocks) -> N
 
 def made(settings: Config, access: kubeconfig.Access, clocks: Clocks = CLOCKS) -> Controller:
     """As configured. Needs a running event loop."""
-    lease = f"{settings.controller.lease_namespace}/{LEASE}"
-    return Controller(access, mesh_of(settings), authorizers_of(settings), lease, clocks)
+    return Controller(access, mesh_of(settings), authorizers_of(settings), settings.controller, clocks)

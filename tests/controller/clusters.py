@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 SETTINGS = config.parse("""
 istio: {provider: authz}
+controller: {guardsOutlive: 1ms}
 authorizers:
   - name: ours
     accept: [{jwt: {issuer: "https://idp.example.com", audiences: [shop]}}]

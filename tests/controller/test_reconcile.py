@@ -1,6 +1,7 @@
 """What becomes of APIRules in a real cluster: made, edited, repaired, taken away, refused."""
 
 import json
+import time
 
 import aiohttp
 import pytest
@@ -93,6 +94,24 @@ async def test_a_deleted_apirule_leaves_nothing_behind(cluster):
     await cluster.gone(APIRULES, "shop/a")
     for kind in (VIRTUAL_SERVICES, POLICIES, AUTHENTICATIONS):
         assert await cluster.all(kind) == []
+
+
+async def test_its_guards_outlive_its_route(access):
+    own = parse("controller: {guardsOutlive: 1s}").controller
+    async with (
+        entered(access) as cluster,
+        controlled(access, SETTINGS.model_copy(update={"controller": own})),
+    ):
+        await cluster.apply(apirule("a", JWT))
+        await cluster.ready("shop/a")
+        guards = await names(cluster, POLICIES)
+        await cluster.api.delete(APIRULES, "shop/a")
+        await cluster.gone(VIRTUAL_SERVICES, "shop/a")
+        began_s = time.monotonic()
+        assert await names(cluster, POLICIES) == guards
+        await cluster.gone(APIRULES, "shop/a")
+        assert time.monotonic() - began_s > 0.8
+        assert await names(cluster, POLICIES) == []
 
 
 async def test_one_whose_finalizer_was_taken_off_by_force_leaves_nothing_either(cluster):
