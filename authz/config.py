@@ -19,12 +19,10 @@ from authz.tokens import IdentityToken, IdentityTokens
 from authz.values import Address, Duration, HeaderName, Name, OneOf, Principal, Section
 
 WORKERS_MAX = 64  # more cores than one replica should have; run more replicas instead
-
 _TOO_SHORT = "at least one is needed"
 _MESSAGES = {  # pydantic's kinds of error, in the words of those who write the file
     "missing": "this setting is required",
-    "model_type": "a mapping of settings is expected",
-    "dict_type": "a mapping of settings is expected",
+    **dict.fromkeys(("model_type", "dict_type"), "a mapping of settings is expected"),
     "tuple_type": "a list is expected",
     "too_short": _TOO_SHORT,
     "string_too_short": "it is empty",
