@@ -12,6 +12,8 @@ from authz.migrate.judging import Judged
 from authz.migrate.made import Made
 from authz.migrate.report import Ledger
 
+_ONE = "move the rules into one of them; Rules of one host and namespace become one APIRule"
+
 Rules = Sequence[tuple[Ledger, Made]]
 
 
@@ -31,7 +33,7 @@ def tell_hosts(groups: Iterable[Group]) -> None:
         for group in sharing if host and len(sharing) > 1 else ():
             others = ", ".join(str(one.ledger.origin) for one in sharing if one is not group)
             question = f"Whose is {host}? {others} names it too, and an APIRule has its host for itself."
-            group.ledger.ask("spec.host", question, "move the rules into one of them", old=host, code="host")
+            group.ledger.ask("spec.host", question, _ONE, old=host, code="host")
 
 
 def _tell_headers(rules: Rules) -> None:

@@ -77,9 +77,10 @@ def _kept(values: Any) -> dict[str, Any]:
 def _of_hosts(found: list[Judged], choices: Choices, cors: Mapping[str, Any]) -> Iterator[Group]:
     """Whatever an undecided rule may match waits with it."""
     by_host: dict[tuple[str, str], list[Judged]] = {}
+    homes: dict[str, str] = {}
     for one in found:
         for host in _hosts(one, choices):
-            by_host.setdefault((_namespace(one, choices), host), []).append(one)
+            by_host.setdefault((_namespace(one, host, homes, choices), host), []).append(one)
     wild = {host: members for (_, host), members in by_host.items() if is_wildcard(host)}
     for (namespace, host), named in by_host.items():
         first, members = named[0], _with_wildcards(host, named, wild)
@@ -110,10 +111,11 @@ def _host(written: str, ledger: Ledger) -> str:
     return fields.host(written, ledger, at)
 
 
-def _namespace(one: Judged, choices: Choices) -> str:
-    origin = one.object.origin
+def _namespace(one: Judged, host: str, homes: dict[str, str], choices: Choices) -> str:
+    """Access rules have none: that of the first Service of their host, where each says its own."""
+    said = one.object.origin.namespace or choices.namespace
     upstream = one.object.rules[0].upstream.namespace
-    return origin.namespace or choices.namespace or upstream or "default"
+    return said or (homes.setdefault(host, upstream) if upstream else "default")
 
 
 def _hosts(one: Judged, choices: Choices) -> tuple[str, ...]:

@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz.migrate import hosts
+from authz.migrate.choices import Choices
+from authz.migrate.convert import convert
 from authz.migrate.language.node import Undecided
 from authz.migrate.old import Pattern
+from tests.migrate.written import access_rule, access_rules
 
 SAME = [
     ("shop.example.com", "oathkeeper", ["shop.example.com"]),
@@ -73,3 +76,18 @@ def test_names_are_those_that_the_pattern_takes(text, candidates):
         if found.names and re.fullmatch(r"(?:[a-c](?:[a-c-]*[a-c])?\.)*[a-c]+\.ab\.cd", name):
             taken = any(name == one or (one[0] == "*" and name.endswith(one[1:])) for one in found.names)
             assert taken == bool(old.fullmatch(name)), name
+
+
+def test_access_rules_of_one_host_are_one_apirule_wherever_their_services_are():
+    """A file of them has no namespace; the first Service's is as good as any."""
+    rules = [
+        access_rule(f"/{name}") | {"upstream": {"url": f"http://{name}.{where}:80"}}
+        for name, where in (("orders", "shop"), ("pay", "bank"))
+    ]
+    made = convert(access_rules(*rules), Choices(gateway="a/b"))
+    (one,) = made.apirules
+    assert one["metadata"] == {"name": "x-example-com", "namespace": "shop"}
+    assert [rule["service"] for rule in one["spec"]["rules"]] == [
+        {"name": "orders", "namespace": "shop", "port": 80},
+        {"name": "pay", "namespace": "bank", "port": 80},
+    ]
