@@ -160,7 +160,7 @@ def _takes_methods(shut: Rule, other: Rule) -> bool:
 
 
 def _document(group: Group, rules: list[Rule], ours: frozenset[str]) -> Document:
-    services = [rule.made.service for rule in rules]
+    services = [rule.made.service_in(group.namespace) for rule in rules]
     times = [rule.made.old.timeout_s or TIMEOUT_S for rule in rules]
     service = services[0] if all(one == services[0] for one in services) else None
     timeout = times[0] if len(set(times)) == 1 else None
@@ -169,8 +169,10 @@ def _document(group: Group, rules: list[Rule], ours: frozenset[str]) -> Document
     spec |= {"timeout": timeout} if timeout not in (None, TIMEOUT_S) else {}
     spec |= {"corsPolicy": dict(group.cors)} if group.cors else {}
     spec["rules"] = [
-        _rule(rule, ours) | _own(rule, is_one_service=service is not None, is_one_time=timeout is not None)
-        for rule in rules
+        _rule(rule, ours)
+        | ({} if service else {"service": own})
+        | _own(rule, is_one_time=timeout is not None)
+        for rule, own in zip(rules, services, strict=True)
     ]
     metadata = {"name": group.name, "namespace": group.namespace} | dict(group.metadata)
     return {"apiVersion": "gateway.kyma-project.io/v2", "kind": "APIRule", "metadata": metadata, "spec": spec}
@@ -185,10 +187,8 @@ def _rule(rule: Rule, ours: frozenset[str]) -> Document:
     return made | {"jwt": dict(rule.made.ways[0].mesh)}
 
 
-def _own(rule: Rule, *, is_one_service: bool, is_one_time: bool) -> Document:
+def _own(rule: Rule, *, is_one_time: bool) -> Document:
     added, made = rule.made.added, Document()
-    if not is_one_service:
-        made["service"] = dict(rule.made.service)
     if not is_one_time:
         made["timeout"] = rule.made.old.timeout_s or TIMEOUT_S
     request = {"headers": dict(added.headers), "cookies": dict(added.cookies)}

@@ -75,7 +75,7 @@ def _tell(made: Sequence[Made], shift: Shift, method: str, ledger: Ledger) -> No
         return
     now, before = made[shift.now], [made[at] for at in shift.then if at != shift.now]
     if all(
-        one.access == now.access and one.service == now.service and method in one.methods for one in before
+        one.access == now.access and one.goes_to == now.goes_to and method in one.methods for one in before
     ):
         return
     at, witness = _field(before[0]), f"{method} {shift.path}"

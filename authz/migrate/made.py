@@ -24,6 +24,17 @@ class Made:
     workload: str
 
     @property
+    def goes_to(self) -> tuple[str, Any]:
+        """The Service and its port: by its own name alone two of different namespaces would be one."""
+        return self.workload, self.service["port"]
+
+    def service_in(self, namespace: str) -> dict[str, Any]:
+        """The Service as an APIRule of that namespace names it."""
+        where, _, name = self.workload.partition("/")
+        apart = {"namespace": where} if where not in ("", namespace) else {}
+        return {"name": name, **apart, "port": self.service["port"]}
+
+    @property
     def anonymous(self) -> str | None:
         """What an authorizer calls those who show nothing; None if there is none, or nobody of that kind."""
         found = next((one for one in self.access if isinstance(one, Public)), None)

@@ -67,7 +67,7 @@ def _tell(rule: Rule, other: Rule, shared: list[str], ledger: Ledger) -> None:
     if not _both_by_oathkeeper(rule, other):
         message = f"No request got here: {field(other)} took them all."
         ledger.kept(at, message, old=rule.template, new="left out", code="never-reached")
-    elif rule.made.access == other.made.access and rule.made.service == other.made.service:
+    elif rule.made.access == other.made.access and rule.made.goes_to == other.made.goes_to:
         message = f"The same as {field(other)}; Oathkeeper answered 500, for both match."
         ledger.kept(at, message, old=rule.template, new="left out", code="overlap")
     else:

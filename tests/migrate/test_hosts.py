@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz.migrate import hosts
+from authz.migrate import hosts, reading
 from authz.migrate.choices import Choices
 from authz.migrate.convert import convert
 from authz.migrate.language.node import Undecided
@@ -88,6 +88,27 @@ def test_access_rules_of_one_host_are_one_apirule_wherever_their_services_are():
     (one,) = made.apirules
     assert one["metadata"] == {"name": "x-example-com", "namespace": "shop"}
     assert [rule["service"] for rule in one["spec"]["rules"]] == [
-        {"name": "orders", "namespace": "shop", "port": 80},
+        {"name": "orders", "port": 80},
         {"name": "pay", "namespace": "bank", "port": 80},
     ]
+
+
+def test_a_wildcards_rule_leads_to_its_own_service_under_every_host():
+    def rule(namespace: str, host: str) -> tuple[str, dict[str, object]]:
+        said = access_rule(f"<http|https>://{host}/{namespace}") | {"upstream": {"url": "http://web:80"}}
+        metadata = {"name": "web", "namespace": namespace}
+        return "f", {
+            "apiVersion": "oathkeeper.ory.sh/v1alpha1",
+            "kind": "Rule",
+            "metadata": metadata,
+            "spec": said,
+        }
+
+    world = reading.read([rule("infra", "<.*>.example.com"), rule("shop", "shop.example.com")])
+    made = convert(world, Choices(gateway="a/b"))
+    shop = next(one for one in made.apirules if one["spec"]["hosts"] == ["shop.example.com"])
+    assert shop["metadata"]["namespace"] == "shop"
+    assert {rule["path"]: rule["service"] for rule in shop["spec"]["rules"]} == {
+        "/shop": {"name": "web", "port": 80},
+        "/infra": {"name": "web", "namespace": "infra", "port": 80},
+    }
