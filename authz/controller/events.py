@@ -18,7 +18,7 @@ from authz.controller.status import Disputed, Done, Failed, Obstructed, Unreadab
 
 WAITING_MAX = 1_000  # the oldest are dropped first
 PAUSE_S = 0.1  # before looking again whether there is nothing else to write
-NOTE_MAX_LENGTH = 1_024  # of an Event (events.k8s.io/v1)
+NOTE_MAX_BYTES = 1_024  # of an Event (events.k8s.io/v1)
 
 _ACTION = "Reconcile"
 
@@ -67,7 +67,7 @@ def event(rule: Rule, verdict: Verdict, now: datetime) -> Document:
         "action": _ACTION,
         "reason": _reason(verdict),
         "type": "Normal" if good else "Warning",
-        "note": status.describe(verdict)[:NOTE_MAX_LENGTH],
+        "note": status.describe(verdict).encode()[:NOTE_MAX_BYTES].decode(errors="ignore"),
         "regarding": {
             "apiVersion": APIRULES.api_version,
             "kind": APIRULES.name,
