@@ -89,7 +89,7 @@ class PolicySource(Section):
 
 
 class Kubernetes(Section):
-    """The cluster's API server. In a pod nothing has to be said; elsewhere KUBECONFIG is read too."""
+    """The cluster's API server. In a pod nothing has to be said; elsewhere it is kubectl's."""
 
     kubeconfig: Path | None = None
     """A kubeconfig file, relative to where the program is started."""

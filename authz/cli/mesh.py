@@ -34,7 +34,7 @@ _CLUSTER = "the cluster"  # what `--check` reads without a value
     "source",
     is_flag=False,
     flag_value=_CLUSTER,
-    help="Look at a file, - for standard input, or without either the cluster of KUBECONFIG.",
+    help="Look at a file, - for standard input, or without either kubectl's cluster.",
 )
 def mesh(config_file: Path | None, service: str | None, form: str, source: str | None) -> None:
     """Print the entry of Istio's MeshConfig for the authorizer, or check the one that is there.

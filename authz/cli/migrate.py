@@ -72,7 +72,7 @@ def _pairs(context: click.Context, option: click.Parameter, texts: tuple[str, ..
 
 @migrate.command()
 @click.argument("files", nargs=-1)
-@click.option("--cluster", is_flag=True, help="Read the cluster of KUBECONFIG too; nothing is written there.")
+@click.option("--cluster", is_flag=True, help="Read kubectl's cluster too; nothing is written there.")
 @click.option("--out", type=_PATH, help="A folder for APIRules, configuration, report; else standard output.")
 @click.option("--report", type=_PATH, help="Write the report, Markdown, here.")
 @click.option("--json", "json_file", type=_PATH, help="Write the report, for tools, here.")

@@ -1,7 +1,4 @@
-"""Where the API server is and how we prove who we are: in a pod, or by a kubeconfig file.
-
-Programs that make credentials (`exec`) are not run: give the file a token or a certificate.
-"""
+"""Where the API server is and how we prove who we are: in a pod, or by a kubeconfig file."""
 
 import base64
 import os
@@ -12,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from authz import documents
+from authz.controller import exec_credential
+from authz.controller.exec_credential import Program
 
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -22,30 +21,42 @@ class Unusable(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`token_file` is read again and again, for the token of a pod is replaced every hour."""
+    """`token_file` is read again and again, for the token of a pod is replaced every hour.
+
+    `program` makes tokens, and is waited for.
+    """
 
     server: str
     tls: ssl.SSLContext | None
     token: str = ""
     token_file: Path | None = None
+    program: Program | None = None
     namespace: str = "default"
 
     def __repr__(self) -> str:
         return f"Access({self.server})"
 
     def headers(self) -> dict[str, str]:
-        """Of each request. Raises OSError if the token can not be read."""
-        token = self.token_file.read_text().strip() if self.token_file else self.token
+        """Of each request. Raises OSError if the token can not be had."""
+        token = self._token()
         return {"authorization": f"Bearer {token}"} if token else {}
+
+    def _token(self) -> str:
+        if self.program:
+            return self.program.token()
+        return self.token_file.read_text().strip() if self.token_file else self.token
 
 
 def find(file: Path | None = None) -> Access:
-    """The file, else the one that KUBECONFIG names, else what a pod is given. Raises Unusable."""
+    """The file, else the one that KUBECONFIG names, else what a pod is given, else ~/.kube/config.
+
+    Raises Unusable.
+    """
     named = file or Path(os.environ.get("KUBECONFIG", ""))
     if named != Path():
         return read(named)
     if not (_POD / "token").exists():
-        raise Unusable("there is no kubeconfig, and this is not a pod of a cluster")
+        return _of_the_user()
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "")
     return Access(
         server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
@@ -53,6 +64,15 @@ def find(file: Path | None = None) -> Access:
         token_file=_POD / "token",
         namespace=(_POD / "namespace").read_text().strip(),
     )
+
+
+def _of_the_user() -> Access:
+    usual = Path.home() / ".kube" / "config"
+    if not usual.exists():
+        raise Unusable(
+            f"there is no kubeconfig: neither KUBECONFIG nor {usual}; nor is this a pod of a cluster"
+        )
+    return read(usual)
 
 
 def read(file: Path) -> Access:
@@ -70,8 +90,8 @@ def read(file: Path) -> Access:
 
 
 def _access(folder: Path, cluster: Mapping[str, Any], user: Mapping[str, Any], context: Any) -> Access:
-    if "exec" in user or "auth-provider" in user:
-        raise ValueError("credentials made by a program are not supported, only tokens and certificates")
+    if "auth-provider" in user:
+        raise ValueError("auth-provider is not supported (nor by kubectl, since 1.26): use exec")
     server = str(cluster["server"]).rstrip("/")
     token_file = user.get("tokenFile")
     return Access(
@@ -79,6 +99,7 @@ def _access(folder: Path, cluster: Mapping[str, Any], user: Mapping[str, Any], c
         tls=_tls(folder, cluster, user) if server.startswith("https:") else None,
         token=user.get("token", ""),
         token_file=folder / token_file if token_file else None,
+        program=exec_credential.parse(folder, user["exec"]) if "exec" in user else None,
         namespace=context.get("namespace", "default"),
     )
 
