@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from authz import documents, writing
-from authz.migrate import rendering
-from authz.migrate.choices import CODES
-from authz.migrate.convert import convert
-from authz.migrate.errors import ERRORS
-from authz.migrate.handlers import HANDLERS
-from authz.migrate.mutators import MUTATORS
-from authz.migrate.reading import read
+from authz.migrate.conversion import rendering
+from authz.migrate.conversion.choices import CODES
+from authz.migrate.conversion.convert import convert
+from authz.migrate.conversion.errors import ERRORS
+from authz.migrate.conversion.handlers import HANDLERS
+from authz.migrate.conversion.mutators import MUTATORS
+from authz.migrate.old.reading import read
 
 TEMPLATE = Path(__file__).with_name("migrating.md")
 EXAMPLE = Path(__file__).with_name("migrating.yaml")

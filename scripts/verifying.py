@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from authz.migrate.changes import CHANGES
+from authz.migrate.verification.changes import CHANGES
 
 _PAGE = Path(__file__).with_suffix(".md")
 

@@ -14,9 +14,9 @@ from authz.cli import old, options, shadow, stages, verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authz.migrate.choices import Choices
-    from authz.migrate.convert import Conversion
-    from authz.migrate.old import World
+    from authz.migrate.conversion.choices import Choices
+    from authz.migrate.conversion.convert import Conversion
+    from authz.migrate.old.rule import World
 
 _PROGRESS_EVERY = 500  # objects
 _PATH = click.Path(path_type=Path)
@@ -43,7 +43,7 @@ migrate.add_command(shadow.shadow)
 
 
 def _accepted(context: click.Context, option: click.Parameter, codes: tuple[str, ...]) -> frozenset[str]:
-    from authz.migrate.choices import CODES
+    from authz.migrate.conversion.choices import CODES
 
     if unknown := sorted(set(codes) - set(CODES)):
         raise click.BadParameter(f"{unknown[0]} is none of: {', '.join(CODES)}", context, option)
@@ -132,7 +132,7 @@ def convert(files: tuple[str, ...], cluster: bool, **said: Any) -> None:
     authz migrate convert rules.json --oathkeeper-config config.yaml --gateway istio-system/gateway
     authz migrate convert old/ | authz render /dev/stdin cluster.yaml
     """
-    from authz.migrate import convert as converter
+    from authz.migrate.conversion import convert as converter
 
     if not files and not cluster:
         raise click.UsageError("FILES or --cluster is needed")
@@ -146,7 +146,7 @@ def convert(files: tuple[str, ...], cluster: bool, **said: Any) -> None:
 
 
 def _choices(said: Mapping[str, Any]) -> Choices:
-    from authz.migrate.choices import Choices
+    from authz.migrate.conversion.choices import Choices
 
     return Choices(
         accepted=said["accepted"],
@@ -162,7 +162,7 @@ def _choices(said: Mapping[str, Any]) -> Choices:
 def _write(
     made: Conversion, problems: list[str], out: Path | None, report: Path | None, json_file: Path | None
 ) -> None:
-    from authz.migrate import output, rendering
+    from authz.migrate.conversion import output, rendering
 
     try:
         if out:
@@ -181,7 +181,8 @@ def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: b
     """Issuers that can be found out; what a person has said stands."""
     from dataclasses import replace
 
-    from authz.migrate import learning, masking
+    from authz.migrate.conversion import learning
+    from authz.migrate.report import masking
 
     unknown = learning.unknown(world, choices)
     if offline or not unknown:
@@ -204,7 +205,7 @@ def _progress(total: int) -> Callable[[int], None]:
 
 
 def _conclude(made: Conversion, problems: list[str], *, said_where: bool) -> None:
-    from authz.migrate import rendering
+    from authz.migrate.conversion import rendering
 
     for problem in problems:
         click.echo(problem, err=True)

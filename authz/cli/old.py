@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from authz.cli import options
 
 if TYPE_CHECKING:
-    from authz.migrate.old import Settings, World
+    from authz.migrate.old.rule import Settings, World
 
 
 def world(
     files: Iterable[str], *, cluster: bool = False, settings: Settings | None = None
 ) -> tuple[World, list[str]]:
     """What is there, and what could not be read."""
-    from authz.migrate import files as sources
-    from authz.migrate import in_cluster, reading
+    from authz.migrate.old import files as sources
+    from authz.migrate.old import in_cluster, reading
 
     found, problems = sources.read(files)
     if cluster:
@@ -29,8 +29,8 @@ def world(
 
 def settings(file: Path | None) -> Settings | None:
     """Of Oathkeeper's own configuration, if it is given."""
-    from authz.migrate import files as sources
-    from authz.migrate import kinds
+    from authz.migrate.old import files as sources
+    from authz.migrate.old import kinds
 
     if file is None:
         return None

@@ -13,7 +13,7 @@ import click
 from authz.cli import old, options, verify
 
 if TYPE_CHECKING:
-    from authz.migrate.proof import Matter
+    from authz.migrate.verification.proof import Matter
 
 
 @click.command()
@@ -37,8 +37,8 @@ def shadow(
     `authz migrate apply --to shadow` has the gateway send the copies. PAGE shows every difference with its
     reason, PAGE/report.json the same for `apply --report`. No credential is shown or kept.
     """
-    from authz.migrate import oathkeeper as asked
-    from authz.migrate.proof import Matter
+    from authz.migrate.verification import oathkeeper as asked
+    from authz.migrate.verification.proof import Matter
 
     world, problems = old.world(files, settings=old.settings(oathkeeper_config))
     loaded = verify.new_rules(new, config_file)
@@ -52,8 +52,9 @@ def shadow(
 
 
 async def _run(matter: Matter, oathkeeper: str, addresses: dict[str, str]) -> None:
-    from authz.migrate import bound, proof
-    from authz.migrate.shadow import Shadow, receiving, telling
+    from authz.migrate.report import bound
+    from authz.migrate.stages.shadow import Shadow, receiving, telling
+    from authz.migrate.verification import proof
     from authz.server.admin import BEHIND_ENVOY_S, Server
 
     stop = asyncio.Event()

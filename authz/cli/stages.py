@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from authz.controller.api import Api
     from authz.controller.kinds import Document
-    from authz.migrate.journey import Journey
+    from authz.migrate.stages.journey import Journey
 
 _FILES = click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 _CONFIG = click.option(
@@ -43,7 +43,7 @@ _LABEL = click.option("--label", default="", metavar="NAME=VALUE", help="APIRule
 
 def _service(context: click.Context, option: click.Parameter, value: str) -> str:
     """Where copies go: a name alone would send them nowhere, and nobody would be told."""
-    from authz.migrate import saved
+    from authz.migrate.stages import saved
 
     try:
         return saved.shadowing(value)
@@ -143,8 +143,8 @@ def _run(
     from authz import config
     from authz.controller import kubeconfig
     from authz.controller.api import Refused, Unreachable
-    from authz.migrate.cluster import Stuck
-    from authz.migrate.journey import Choices, Journey
+    from authz.migrate.stages.cluster import Stuck
+    from authz.migrate.stages.journey import Choices, Journey
 
     try:
         settings = config.read(config_file)
@@ -166,7 +166,7 @@ def _run(
 
 @asynccontextmanager
 async def _api(access: Any) -> AsyncIterator[Api]:
-    from authz.migrate import cluster
+    from authz.migrate.stages import cluster
 
     async with cluster.entered(access) as api:
         yield api
@@ -174,7 +174,7 @@ async def _api(access: Any) -> AsyncIterator[Api]:
 
 def _apirules(files: tuple[Path, ...]) -> list[Document]:
     """Of what `convert` wrote; the reports beside them are no documents."""
-    from authz.migrate import files as sources
+    from authz.migrate.old import files as sources
 
     found, problems = sources.read([str(file / "apirules.yaml" if file.is_dir() else file) for file in files])
     options.fail_on(problems)

@@ -15,11 +15,11 @@ from authz.cli import old, options
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authz.migrate.proof import Matter
-    from authz.migrate.report import Finding
-    from authz.migrate.requests import Sent
-    from authz.migrate.verify import Tally
-    from authz.migrate.wallet import Credential
+    from authz.migrate.report.rows import Finding
+    from authz.migrate.verification.proof import Matter
+    from authz.migrate.verification.requests import Sent
+    from authz.migrate.verification.verify import Tally
+    from authz.migrate.verification.wallet import Credential
     from authz.server.ruleset import Loaded
 
 CONFIG, REPORT = "authz.yaml", "report.json"  # as `authz migrate convert --out` names them
@@ -59,7 +59,7 @@ def verify(files: tuple[str, ...], new: Path, **said: Any) -> None:
     kubectl -n kyma-system port-forward deploy/ory-oathkeeper 4456 &
     authz migrate verify old/ --new new --oathkeeper http://127.0.0.1:4456 --tokens tokens.yaml
     """
-    from authz.migrate import proof
+    from authz.migrate.verification import proof
 
     tally = _tally(_matter(files, new, said), said)
     for line in proof.table(tally):
@@ -70,7 +70,7 @@ def verify(files: tuple[str, ...], new: Path, **said: Any) -> None:
 
 
 def _matter(files: tuple[str, ...], new: Path, said: Mapping[str, Any]) -> Matter:
-    from authz.migrate.proof import Matter
+    from authz.migrate.verification.proof import Matter
 
     world, problems = old.world(files, settings=old.settings(said["oathkeeper_config"]))
     loaded = new_rules(new, said["config_file"])
@@ -82,9 +82,9 @@ def _matter(files: tuple[str, ...], new: Path, said: Mapping[str, Any]) -> Matte
 
 
 def _tally(matter: Matter, said: Mapping[str, Any]) -> Tally:
-    from authz.migrate import oathkeeper as asked
-    from authz.migrate import proof
-    from authz.migrate.proof import Wanted
+    from authz.migrate.verification import oathkeeper as asked
+    from authz.migrate.verification import proof
+    from authz.migrate.verification.proof import Wanted
 
     try:
         wanted = Wanted(said["oathkeeper"], said["count"], said["seed"])
@@ -111,7 +111,7 @@ def new_rules(folder: Path, config_file: Path | None) -> Loaded:
 
 def findings_of(file: Path, loaded: Loaded) -> list[Finding]:
     """Of the report about these rules, if it is there."""
-    from authz.migrate import reported
+    from authz.migrate.report import reported
 
     if not file.is_file():
         click.echo(f"{file} is not there: only what changes for callers anyway is explained", err=True)
@@ -124,7 +124,7 @@ def findings_of(file: Path, loaded: Loaded) -> list[Finding]:
 
 
 def _credentials(file: Path | None) -> list[Credential]:
-    from authz.migrate import wallet
+    from authz.migrate.verification import wallet
 
     if file is None:
         return []
@@ -136,7 +136,7 @@ def _credentials(file: Path | None) -> list[Credential]:
 
 
 def _logged(files: tuple[Path, ...], host: str) -> list[Sent]:
-    from authz.migrate import accesslog
+    from authz.migrate.verification import accesslog
 
     found: dict[Sent, None] = {}
     for file in files:

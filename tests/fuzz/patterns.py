@@ -6,8 +6,8 @@ Where Envoy's own engine takes a pattern, it and the automaton must take the sam
 import re2
 
 from authz.core import path as paths
-from authz.migrate import patterns
-from authz.migrate.old import Strategy
+from authz.migrate.old.rule import Strategy
+from authz.migrate.paths import patterns
 
 STRATEGIES: tuple[Strategy, ...] = ("regex", "oathkeeper", "glob")
 OPTIONS = re2.Options()

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from authz.migrate import in_cluster, reading
-from authz.migrate.kinds import ANNOTATION
+from authz.migrate.old import in_cluster, reading
+from authz.migrate.old.kinds import ANNOTATION
 
 pytestmark = pytest.mark.slow
 

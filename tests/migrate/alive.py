@@ -15,8 +15,8 @@ from joserfc.jwk import RSAKey
 
 from authz.local.idp.issuer import Issuer
 from authz.local.ports import LOOPBACK
-from authz.migrate.old import Handler, Old, World
-from authz.migrate.wallet import Credential
+from authz.migrate.old.rule import Handler, Old, World
+from authz.migrate.verification.wallet import Credential
 from tests.migrate import ory
 from tests.migrate.ory import Hydra, Issuers
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import re2
 
-from authz.migrate.old import Handler, Old
+from authz.migrate.old.rule import Handler, Old
 
 
 @dataclass(frozen=True, slots=True)

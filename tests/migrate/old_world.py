@@ -30,7 +30,7 @@ from authz.local.envoy import Address
 from authz.local.idp.issuer import Issuer
 from authz.local.ports import LOOPBACK, Ports
 from authz.local.site import Site
-from authz.migrate import cluster, saved
+from authz.migrate.stages import cluster, saved
 from tests.kube.server import ApiServer, custom_resources
 from tests.migrate import ory
 from tests.migrate.ory import Hydra, Issuers, Oathkeeper, access_rule

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from authz.migrate import accesslog
+from authz.migrate.verification import accesslog
 
 NGINX = '10.0.0.1 - - [24/Nov/2026:09:00:00 +0000] "GET /a/b?token=hunter2 HTTP/1.1" 200 12 "-" "curl/8"'
 ISTIO = (

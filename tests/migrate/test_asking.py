@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from authz.migrate.oathkeeper import Oathkeeper, Unreachable
-from authz.migrate.requests import Sent
+from authz.migrate.verification.oathkeeper import Oathkeeper, Unreachable
+from authz.migrate.verification.requests import Sent
 
 
 class Session:

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from authz.istio.migration import ROUTES, STAGE
-from authz.migrate import old_rules, stages
-from authz.migrate.journey import Choices
-from authz.migrate.old_rules import Missing
-from authz.migrate.stages import Stage
-from authz.migrate.writes import Mark
+from authz.migrate.stages import old_rules
+from authz.migrate.stages import steps as stages
+from authz.migrate.stages.journey import Choices
+from authz.migrate.stages.old_rules import Missing
+from authz.migrate.stages.steps import Stage
+from authz.migrate.stages.writes import Mark
 from tests.migrate import ory
 from tests.migrate.rules_api import knowing
 from tests.migrate.test_journey import Undo

@@ -6,17 +6,19 @@ from dataclasses import replace
 import pytest
 
 from authz.istio.apirule import parse
-from authz.migrate import changes, rendering, reported, verify
-from authz.migrate.changes import CHANGES
-from authz.migrate.convert import convert
-from authz.migrate.differences import Context, Difference, Kind, context
-from authz.migrate.mesh import Outcome
-from authz.migrate.oathkeeper import Answer
-from authz.migrate.old import Handler, Old, Origin, Pattern
-from authz.migrate.report import Finding, Verdict
-from authz.migrate.requests import BEARER, Sent, shown
-from authz.migrate.verify import Tally
-from authz.migrate.wallet import Credential
+from authz.migrate.conversion import rendering
+from authz.migrate.conversion.convert import convert
+from authz.migrate.old.rule import Handler, Old, Origin, Pattern
+from authz.migrate.report import reported
+from authz.migrate.report.rows import Finding, Verdict
+from authz.migrate.verification import changes, verify
+from authz.migrate.verification.changes import CHANGES
+from authz.migrate.verification.differences import Context, Difference, Kind, context
+from authz.migrate.verification.mesh import Outcome
+from authz.migrate.verification.oathkeeper import Answer
+from authz.migrate.verification.requests import BEARER, Sent, shown
+from authz.migrate.verification.verify import Tally
+from authz.migrate.verification.wallet import Credential
 from tests import idp
 from tests.idp import NOW
 from tests.migrate.written import apirule, strategy

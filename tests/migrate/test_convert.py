@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from authz.migrate.choices import Choices
-from authz.migrate.convert import Conversion, convert
-from authz.migrate.report import Verdict
+from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.report.rows import Verdict
 from tests.migrate.written import (
     ASK,
     BY_MESH,

@@ -8,10 +8,11 @@ from click.testing import CliRunner
 from authz import config as settings
 from authz import writing
 from authz.cli import main
-from authz.migrate import rendering, report
-from authz.migrate.choices import CODES, Choices
-from authz.migrate.convert import convert
-from authz.migrate.report import Verdict
+from authz.migrate.conversion import rendering
+from authz.migrate.conversion.choices import CODES, Choices
+from authz.migrate.conversion.convert import convert
+from authz.migrate.report import rows as report
+from authz.migrate.report.rows import Verdict
 from authz.server import ruleset
 from authz.server.files import Document, Read
 from tests.migrate import worlds

@@ -4,9 +4,9 @@ from string import ascii_lowercase
 
 import pytest
 
-from authz.migrate.choices import Choices
-from authz.migrate.convert import convert
-from authz.migrate.report import Verdict
+from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.convert import convert
+from authz.migrate.report.rows import Verdict
 from tests.migrate.written import (
     BY_MESH,
     NOOP,

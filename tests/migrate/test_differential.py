@@ -9,9 +9,11 @@ import pytest
 
 from authz import config as settings
 from authz import writing
-from authz.migrate import convert, files, kinds, proof, reading
-from authz.migrate.choices import CODES, Choices
-from authz.migrate.proof import Matter, Wanted
+from authz.migrate.conversion import convert
+from authz.migrate.conversion.choices import CODES, Choices
+from authz.migrate.old import files, kinds, reading
+from authz.migrate.verification import proof
+from authz.migrate.verification.proof import Matter, Wanted
 from authz.server import ruleset
 from authz.server.files import Document, Read
 from tests.migrate import alive, ory, worlds

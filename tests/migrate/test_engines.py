@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from authz.migrate import patterns
+from authz.migrate.paths import patterns
 
 ROWS = json.loads((Path(__file__).parent / "engines.json").read_text(encoding="utf-8"))
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz.migrate import hosts, reading
-from authz.migrate.choices import Choices
-from authz.migrate.convert import convert
+from authz.migrate.conversion import hosts
+from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.convert import convert
 from authz.migrate.language.node import Undecided
-from authz.migrate.old import Pattern
+from authz.migrate.old import reading
+from authz.migrate.old.rule import Pattern
 from tests.migrate.written import access_rule, access_rules
 
 SAME = [

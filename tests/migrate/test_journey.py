@@ -7,13 +7,14 @@ from click.testing import CliRunner
 
 from authz.cli import main
 from authz.istio.migration import ROUTES, STAGE
-from authz.migrate import cluster, saved, stages
-from authz.migrate.cluster import Stuck
-from authz.migrate.journey import Choices, Journey
-from authz.migrate.saved import KEPT, Saved
-from authz.migrate.stages import Stage
-from authz.migrate.surveyed import Survey
-from authz.migrate.writes import Mark, Put
+from authz.migrate.stages import cluster, saved
+from authz.migrate.stages import steps as stages
+from authz.migrate.stages.cluster import Stuck
+from authz.migrate.stages.journey import Choices, Journey
+from authz.migrate.stages.saved import KEPT, Saved
+from authz.migrate.stages.steps import Stage
+from authz.migrate.stages.surveyed import Survey
+from authz.migrate.stages.writes import Mark, Put
 from tests.migrate.rules_api import knowing
 from tests.migrate.test_stages import SETTINGS, at, old_rule, planned, state, writes, written
 

@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from authz.migrate import learning
-from authz.migrate.choices import Choices
+from authz.migrate.conversion import learning
+from authz.migrate.conversion.choices import Choices
 from authz.sources.http import Client
 from tests import idp
 from tests.migrate import worlds

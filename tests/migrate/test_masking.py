@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from authz.cli import main
-from authz.migrate import masking
+from authz.migrate.report import masking
 from tests.migrate.written import access_rule
 
 SECRET = "S3CR3T-value"

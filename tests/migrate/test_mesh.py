@@ -5,7 +5,7 @@ import yaml
 
 from authz import config as settings
 from authz.core.request import Request
-from authz.migrate.mesh import Mesh
+from authz.migrate.verification.mesh import Mesh
 from authz.server import ruleset
 from authz.server.files import Document, Read
 from authz.sources import Sources

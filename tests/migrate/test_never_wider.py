@@ -8,10 +8,10 @@ import yaml
 from authz import config as settings
 from authz import writing
 from authz.core import path
-from authz.migrate import reading
-from authz.migrate.choices import Choices
-from authz.migrate.convert import Conversion, convert
-from authz.migrate.report import Verdict
+from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.old import reading
+from authz.migrate.report.rows import Verdict
 from tests.migrate.written import (
     ASK,
     KEYS,

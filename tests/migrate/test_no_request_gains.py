@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from authz import config, writing
 from authz.core.request import Request
-from authz.migrate import patterns
-from authz.migrate.choices import Choices
-from authz.migrate.convert import Conversion, convert
-from authz.migrate.fields import literal
-from authz.migrate.mesh import Mesh
-from authz.migrate.old import World
-from authz.migrate.report import Verdict
+from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.conversion.fields import literal
+from authz.migrate.old.rule import World
+from authz.migrate.paths import patterns
+from authz.migrate.report.rows import Verdict
+from authz.migrate.verification.mesh import Mesh
 from authz.server import ruleset
 from authz.server.files import Document, Read
 from authz.sources import Sources

@@ -4,10 +4,10 @@ from operator import itemgetter
 
 import pytest
 
-from authz.migrate import patterns
 from authz.migrate.language import budget
-from authz.migrate.old import Strategy
-from authz.migrate.patterns import Undecided
+from authz.migrate.old.rule import Strategy
+from authz.migrate.paths import patterns
+from authz.migrate.paths.patterns import Undecided
 
 ENVOY: Strategy = "regex"
 REGEXP: Strategy = "oathkeeper"

@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
-from authz.migrate import reading
-from authz.migrate.old import Handler, Pattern, Upstream
+from authz.migrate.old import reading
+from authz.migrate.old.rule import Handler, Pattern, Upstream
 
 APIRULE = """
 apiVersion: gateway.kyma-project.io/v1beta1

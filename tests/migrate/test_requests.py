@@ -7,11 +7,12 @@ from random import Random
 import pytest
 
 from authz.core.policy import Policy
-from authz.migrate import matching, requests, samples
-from authz.migrate.old import Pattern
-from authz.migrate.requests import BEARER, METHODS, Place, Sent, shown
-from authz.migrate.subjects import subjects
-from authz.migrate.wallet import Credential
+from authz.migrate.old import matching
+from authz.migrate.old.rule import Pattern
+from authz.migrate.verification import requests, samples
+from authz.migrate.verification.requests import BEARER, METHODS, Place, Sent, shown
+from authz.migrate.verification.subjects import subjects
+from authz.migrate.verification.wallet import Credential
 from tests.migrate import worlds
 from tests.migrate.worlds import REALISTIC, SHAPES
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from authz.migrate import reading, report
-from authz.migrate.choices import Choices
-from authz.migrate.convert import convert
-from authz.migrate.handlers import HANDLERS
-from authz.migrate.mutators import MUTATORS
-from authz.migrate.vocabulary import SETTINGS
+from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.convert import convert
+from authz.migrate.conversion.handlers import HANDLERS
+from authz.migrate.conversion.mutators import MUTATORS
+from authz.migrate.conversion.vocabulary import SETTINGS
+from authz.migrate.old import reading
+from authz.migrate.report import rows as report
 
 SERVICE = {"name": "s", "namespace": "n", "port": 80, "external": False}
 CORS = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authz.migrate import seen
+from authz.migrate.stages import seen
 
 HOST = "shop.example.com"
 JUDGED = {"shop/orders": "digest", "shop/cart": "another"}

@@ -7,14 +7,14 @@ import httpx
 import pytest
 
 from authz.core.policy import Host, Policy
-from authz.migrate import verify
-from authz.migrate.differences import context
-from authz.migrate.mesh import Outcome
-from authz.migrate.oathkeeper import Answer, Unreachable
-from authz.migrate.requests import BEARER, Sent, shown
-from authz.migrate.shadow import BODY_MAX_BYTES, CALLERS_MAX, WAITING_MAX, Shadow, receiving, telling
-from authz.migrate.verify import Tally
-from authz.migrate.wallet import Credential
+from authz.migrate.stages.shadow import BODY_MAX_BYTES, CALLERS_MAX, WAITING_MAX, Shadow, receiving, telling
+from authz.migrate.verification import verify
+from authz.migrate.verification.differences import context
+from authz.migrate.verification.mesh import Outcome
+from authz.migrate.verification.oathkeeper import Answer, Unreachable
+from authz.migrate.verification.requests import BEARER, Sent, shown
+from authz.migrate.verification.verify import Tally
+from authz.migrate.verification.wallet import Credential
 
 HOST = "shop.example.com"
 POLICY = Policy({HOST: Host(HOST, ())})

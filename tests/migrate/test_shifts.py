@@ -2,8 +2,8 @@
 
 import pytest
 
-from authz.migrate.old import Pattern
-from authz.migrate.shifts import Shift, every, first, shifts
+from authz.migrate.conversion.shifts import Shift, every, first, shifts
+from authz.migrate.old.rule import Pattern
 
 
 def routes(*texts):

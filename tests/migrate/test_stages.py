@@ -11,11 +11,12 @@ import pytest
 from authz import config
 from authz.controller.kinds import key
 from authz.istio.migration import STAGE
-from authz.migrate import cluster, differing, saved, stages, survey
-from authz.migrate.hindrances import through_oathkeeper
-from authz.migrate.stages import Stage, Step
-from authz.migrate.surveyed import Survey
-from authz.migrate.writes import Mark, Put, Remove, Write
+from authz.migrate.stages import cluster, differing, saved, survey
+from authz.migrate.stages import steps as stages
+from authz.migrate.stages.hindrances import through_oathkeeper
+from authz.migrate.stages.steps import Stage, Step
+from authz.migrate.stages.surveyed import Survey
+from authz.migrate.stages.writes import Mark, Put, Remove, Write
 
 SETTINGS = config.parse("istio: {provider: authz}")
 SHADOW = "authz-shadow.authz-system:8080"

@@ -7,9 +7,9 @@ from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
 
 from authz.core import path as paths
-from authz.migrate import comparison, patterns, stems
-from authz.migrate.comparison import Of
 from authz.migrate.language.node import Undecided
+from authz.migrate.paths import comparison, patterns, stems
+from authz.migrate.paths.comparison import Of
 
 TEMPLATES = ["/*", "/{**}", "/", "/a", "/a/", "/a/{**}", "/{*}", "/a/{*}", "/{*}/b", "/a/{**}/b", "/{**}/a.b"]
 

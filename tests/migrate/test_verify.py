@@ -10,10 +10,11 @@ import yaml
 from click.testing import CliRunner
 
 from authz.cli import verify
-from authz.migrate import kinds, proof, reading
-from authz.migrate.differences import Kind
-from authz.migrate.oathkeeper import Unreachable
-from authz.migrate.proof import Matter, Wanted
+from authz.migrate.old import kinds, reading
+from authz.migrate.verification import proof
+from authz.migrate.verification.differences import Kind
+from authz.migrate.verification.oathkeeper import Unreachable
+from authz.migrate.verification.proof import Matter, Wanted
 from tests.migrate import alive, ory
 from tests.servers import free_port
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from authz.migrate import rendering
-from authz.migrate.choices import Choices
-from authz.migrate.convert import Conversion, convert
-from authz.migrate.report import Verdict
+from authz.migrate.conversion import rendering
+from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.report.rows import Verdict
 from tests.migrate.written import NOOP, OPAQUE, TOKEN, access_rule, access_rules, apirule, strategy
 
 UNKNOWN = "[{handler: nobody-has-it}]"

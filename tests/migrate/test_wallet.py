@@ -2,8 +2,8 @@
 
 import pytest
 
-from authz.migrate import wallet
-from authz.migrate.wallet import Credential, Invalid
+from authz.migrate.verification import wallet
+from authz.migrate.verification.wallet import Credential, Invalid
 from tests import idp
 
 TOKEN = idp.sign(idp.claims())

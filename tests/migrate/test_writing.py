@@ -6,11 +6,12 @@ import pytest
 
 from authz.controller.api import Refused
 from authz.controller.kinds import VIRTUAL_SERVICES, key
-from authz.migrate import cluster, stages
-from authz.migrate.cluster import Stuck
-from authz.migrate.saved import RULES
-from authz.migrate.stages import Stage
-from authz.migrate.writes import Put, Remove
+from authz.migrate.stages import cluster
+from authz.migrate.stages import steps as stages
+from authz.migrate.stages.cluster import Stuck
+from authz.migrate.stages.saved import RULES
+from authz.migrate.stages.steps import Stage
+from authz.migrate.stages.writes import Put, Remove
 from tests.migrate.test_stages import at, old_rule, planned, route, writes
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from authz.migrate import files, reading
-from authz.migrate.old import World
+from authz.migrate.old import files, reading
+from authz.migrate.old.rule import World
 
 CORPUS = Path(__file__).parent / "corpus"
 REALISTIC, SHAPES, GLOB = CORPUS / "realistic", CORPUS / "shapes", CORPUS / "glob"

@@ -4,8 +4,8 @@ from typing import Any
 
 import yaml
 
-from authz.migrate import reading
-from authz.migrate.old import World
+from authz.migrate.old import reading
+from authz.migrate.old.rule import World
 
 KEYS = "jwks_urls: [https://idp/keys], trusted_issuers: [https://idp]"
 ASK = "introspection_url: https://idp/ask, trusted_issuers: [https://idp]"

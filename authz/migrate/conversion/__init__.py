@@ -1,0 +1,1 @@
+"""Old rules become APIRules, authorizers and a report; `convert` is the line."""

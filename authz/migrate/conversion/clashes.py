@@ -1,0 +1,66 @@
+"""What rules of different objects can not say side by side, for our configuration says it once for all.
+
+A header that tells a workload who calls in one rule may be set for everyone by no other: a workload could not
+know one from the other. And identity tokens have one issuer.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from authz.istio import headers
+from authz.migrate.conversion.grouping import Group
+from authz.migrate.conversion.judging import Judged
+from authz.migrate.conversion.made import Made
+from authz.migrate.report.rows import Ledger
+
+_ONE = "move the rules into one of them; Rules of one host and namespace become one APIRule"
+
+Rules = Sequence[tuple[Ledger, Made]]
+
+
+def tell(judged: Iterable[Judged]) -> None:
+    """Adds the questions."""
+    rules = [(one.ledger, made) for one in judged for made in one.made]
+    _tell_headers(rules)
+    _tell_issuers([(ledger, made) for ledger, made in rules if made.added.token is not None])
+
+
+def tell_hosts(groups: Iterable[Group]) -> None:
+    """Two documents of one host that become two APIRules: Oathkeeper looked at the rules of both."""
+    by_host: dict[str, list[Group]] = {}
+    for group in groups:
+        by_host.setdefault(group.host, []).append(group)
+    for host, sharing in by_host.items():
+        for group in sharing if host and len(sharing) > 1 else ():
+            others = ", ".join(str(one.ledger.origin) for one in sharing if one is not group)
+            question = f"Whose is {host}? {others} names it too, and an APIRule has its host for itself."
+            group.ledger.ask("spec.host", question, _ONE, old=host, code="host")
+
+
+def _tell_headers(rules: Rules) -> None:
+    identities = {name: made.old.origin for _, made in rules for name in made.added.claims}
+    for ledger, made in rules:
+        for name in made.added.headers:
+            if (owner := identities.get(headers.spelling(name))) is not None:
+                question = (
+                    f"Which other header can say this? In {owner}, {name} tells who the caller is, and then "
+                    "no rule may set it for everyone."
+                )
+                _ask(ledger, made, question, f"edit {_at(made)}: rename {name}", name)
+
+
+def _tell_issuers(rules: Rules) -> None:
+    issuers = list(dict.fromkeys(made.added.issuer for _, made in rules))
+    for ledger, made in rules if len(issuers) > 1 else ():
+        question = f"Identity tokens have one issuer: which of {', '.join(issuers)}?"
+        answer = "edit issuer_url of the others, and tell their workloads"
+        _ask(ledger, made, question, answer, made.added.issuer)
+
+
+def _ask(ledger: Ledger, made: Made, question: str, answer: str, old: str) -> None:
+    ledger.index = made.old.index
+    ledger.ask(_at(made), question, answer, old=old, code="identity")
+    ledger.index = None
+
+
+def _at(made: Made) -> str:
+    return f"{made.old.at}.mutators".removeprefix(".")

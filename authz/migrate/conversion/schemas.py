@@ -1,0 +1,61 @@
+"""Settings held against the types that Oathkeeper's schemas have for them: with another it answered 500.
+
+Whoever wrote one meant something by it, so it is never read as if nothing were set.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from authz.migrate.conversion.access import Case
+from authz.migrate.conversion.vocabulary import SETTINGS
+
+_TEXTS = frozenset(
+    {"jwks_urls", "trusted_issuers", "required_scope", "target_audience", "allowed_algorithms"}
+    | {"only", "forward_http_headers"}
+)
+_OBJECTS = frozenset({"authentications", "authorizations"})  # of Istio, in a list
+_MAPPINGS = frozenset(
+    {"token_from", "introspection_request_headers", "pre_authorization", "retry", "cache"}
+    | {"additional_headers", "headers", "cookies", "api"}
+)
+_FLAGS = frozenset({"preserve_path", "preserve_query", "preserve_host"})
+_PLACES = frozenset({"header", "query_parameter", "cookie"})
+
+
+def hold(case: Case) -> bool:
+    """True if all settings do; each that does not is a question."""
+    known = SETTINGS.get(case.handler.name, ())
+    wrong = [(name, wanted) for name in case.names() if name in known and (wanted := _lacks(case, name))]
+    for name, wanted in wrong:
+        question = f"What does {name} mean? It has to be {wanted}: Oathkeeper answered 500 to everyone."
+        case.ledger.ask(case.at(name), question, f"edit {case.at(name)}", old=case.get(name), code="type")
+    return not wrong
+
+
+def _lacks(case: Case, name: str) -> str:
+    """What should stand there; nothing if it does, or if nothing is set."""
+    value = case.get(name)
+    if value is None:
+        return ""
+    wanted, is_so = _wanted(name, value)
+    return "" if is_so else wanted
+
+
+def _wanted(name: str, value: Any) -> tuple[str, bool]:
+    if name in _TEXTS:
+        return "a list of texts", isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if name in _OBJECTS:
+        return "a list of objects", isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
+    if name == "token_from":
+        return f"one of {', '.join(sorted(_PLACES))} with a name", _is_place(value)
+    if name in _MAPPINGS:
+        return "an object", isinstance(value, Mapping)
+    if name in _FLAGS:
+        return "true or false", isinstance(value, bool)
+    return "a text", isinstance(value, str)
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        name in _PLACES and isinstance(one, str) for name, one in value.items()
+    )

@@ -1,0 +1,1 @@
+"""The old world read: whatever was written becomes one normal form, `rule`."""

@@ -1,0 +1,221 @@
+"""What keeps an APIRule from being migrated step by step, and what its people have to know before.
+
+Pure. Each line says whose object it is about, and what can be done.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from authz.controller.kinds import Document, key
+from authz.istio import apirule, hosts, placement
+from authz.istio.apirule import APIRule
+from authz.istio.cluster import Cluster
+from authz.istio.migration import ROUTES, STAGE
+from authz.istio.obstacles import problems as in_the_way
+from authz.istio.problem import Invalid
+from authz.migrate.stages import allows, saved
+from authz.migrate.stages.steps import Item, Stage
+from authz.migrate.stages.surveyed import Survey, owner
+
+_RENAME = "VirtualService {} has the name of the APIRule, and would be written over: give one of them another"
+_OTHER_HOSTS = "VirtualService {} also serves {}: give those hosts a VirtualService of their own first"
+_ELSEWHERE = "VirtualService {} serves {} from another namespace than the APIRule's"
+_KYMAS = (
+    "{} {} of the old APIRule guards the workload already: what does not go through Oathkeeper has no stages"
+)
+_STRAIGHT = "VirtualService {} leads {} to the same workload, past Oathkeeper: migrate it together with this"
+_CHANGED = (
+    "VirtualService {} is not as it was when this began, {} wrote it last: "
+    "let it write no more, and put it back as it was, or take it away"
+)
+_GATEWAY = "with enforcement Gateway the authorizer decides at the gateway from the switch on"
+_ISSUERS = "from the switch on {} refuses other bearer tokens than {}'s on every path, in the cluster too"
+_OTHER_RULES = (
+    "the APIRule in the cluster is not what the file says: undo it to before, and apply the file again"
+)
+_OTHER_PODS = (
+    "Gateway {} is not known to run on pods labelled {}, and the new guards take no other for the gateway: "
+    "its requests would pass without a token"
+)
+_PAST = (
+    "AuthorizationPolicy {} may admit the gateway past the new rules from the switch on: "
+    "leave {} out of it, with notPrincipals"
+)
+_SINCE = (
+    "AuthorizationPolicy {} guards the workload only since this began, and the migration's own admits more: "
+    "undo to before, and apply again"
+)
+_RULE_ELSEWHERE = (
+    "Rule {} is for {} too, and of another namespace than the APIRule: it would go in the end, "
+    "so let its people move it here first"
+)
+_RENAMED = (
+    "VirtualService {} sends requests to the workload as {}, which the policy of the migration would refuse "
+    "from prepare on: leave the host as it is"
+)
+_NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
+
+
+def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:
+    before = [key(one) for one in item.kept.routes]
+    marks = {STAGE: "switch"} | ({ROUTES: ",".join(before)} if before else {})
+    own = set(hosts.full(wanted, around.gateways))
+    for one in item.kept.routes:
+        if key(one).partition("/")[0] != wanted.namespace:
+            yield _ELSEWHERE.format(key(one), ", ".join(sorted(own)))
+            return
+        if key(one) == wanted.key:
+            yield _RENAME.format(key(one))
+        if more := {host.lower() for host in one["spec"].get("hosts") or ()} - own:
+            yield _OTHER_HOSTS.format(key(one), ", ".join(sorted(more)))
+    metadata = item.apirule["metadata"] | {"annotations": marks}
+    try:
+        marked = apirule.parse(item.apirule | {"metadata": metadata})
+        yield from map(str, in_the_way(marked, around))
+    except Invalid as invalid:
+        yield from map(str, invalid.problems)
+    if item.stage < Stage.FINISH:
+        yield from _other_pods(around, wanted)
+        yield from _allowed(survey, around, wanted, item)
+    if item.stage is Stage.BEFORE:
+        yield from _rules_elsewhere(wanted, item, own)
+        yield from _renamed(item, own)
+        yield from _kymas(survey, wanted)
+        yield from _straight(survey, around, wanted, own)
+    elif item.stage < Stage.FINISH:
+        yield from changed(survey, item)
+        yield from _rewritten(survey, wanted)
+
+
+def _other_pods(around: Cluster, wanted: APIRule) -> Iterator[str]:
+    """From the switch on whoever is not known as the gateway is admitted as a caller in the cluster."""
+    gateway, known = around.gateways.get(wanted.spec.gateway), around.settings.gateway_selector
+    if gateway and wanted.spec.enforcement == "Workload" and not known.items() <= gateway.selector.items():
+        labels = ",".join(f"{name}={value}" for name, value in known.items())
+        yield _OTHER_PODS.format(wanted.spec.gateway, labels)
+
+
+def _allowed(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:
+    principal = around.settings.gateway_principal
+    guarded = placement.workloads(wanted, around) if wanted.spec.enforcement == "Workload" else ()
+    for one in allows.guarding(survey, guarded):
+        if allows.admits(one, principal):
+            yield _PAST.format(key(one), principal)
+        elif item.kept.begun and item.kept.admits:
+            yield _SINCE.format(key(one))
+
+
+def _rules_elsewhere(wanted: APIRule, item: Item, own: set[str]) -> Iterator[str]:
+    for one in item.kept.rules:
+        if key(one).partition("/")[0] != wanted.namespace:
+            yield _RULE_ELSEWHERE.format(key(one), ", ".join(sorted(own)))
+
+
+def _renamed(item: Item, own: set[str]) -> Iterator[str]:
+    """A policy compares the authority as the workload sees it."""
+    services = {one.service for one in item.admissions}
+    for route in item.kept.routes:
+        for http in route["spec"].get("http") or ():
+            others = {host for host in _renames(http) if host.lower() not in own}
+            if others and services & set(_destinations({**route, "spec": {"http": [http]}})):
+                yield _RENAMED.format(key(route), ", ".join(sorted(others)))
+
+
+def _renames(http: Document) -> Iterator[str]:
+    """To what a route changes the host, in any of the ways that Istio has."""
+    yield from filter(None, [(http.get("rewrite") or {}).get("authority")])
+    for part in [http, *(http.get("route") or ())]:
+        request = (part.get("headers") or {}).get("request") or {}
+        for name, value in (request.get("set") or {}).items():
+            if name.lower() in ("host", ":authority"):
+                yield str(value)
+
+
+def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:
+    for kind in ("AuthorizationPolicy", "RequestAuthentication"):
+        for one in survey.of(kind):
+            if owner(one) == wanted.key:
+                yield _KYMAS.format(kind, key(one))
+
+
+def _straight(survey: Survey, around: Cluster, wanted: APIRule, own: set[str]) -> Iterator[str]:
+    """The policy that admits the gateway's requests for these hosts shuts out those for others."""
+    services = {one.service for one in placement.workloads(wanted, around)}
+    for one in survey.of("VirtualService"):
+        if owner(one) in _keys(around) or not (one["spec"].get("gateways") or ()):
+            continue
+        others = {host.lower() for host in one["spec"].get("hosts") or ()} - own - around.owners.keys()
+        if others and services & set(_destinations(one)):
+            yield _STRAIGHT.format(key(one), ", ".join(sorted(others)))
+
+
+def _keys(around: Cluster) -> set[str]:
+    """Of the APIRules that own hosts."""
+    return {owner.key for owner in around.owners.values()}
+
+
+def _destinations(route: Document) -> Iterator[str]:
+    """Services, `namespace/name`; Istio takes short names for the VirtualService's own namespace."""
+    for http in route["spec"].get("http") or ():
+        for one in http.get("route") or ():
+            parts = str((one.get("destination") or {}).get("host", "")).split(".")
+            yield f"{parts[1] if len(parts) > 1 else route['metadata']['namespace']}/{parts[0]}"
+
+
+def changed(survey: Survey, item: Item) -> Iterator[str]:
+    """Kyma's api-gateway, Argo or whoever else holds it to what it was."""
+    for one in item.kept.routes:
+        there = survey.find("VirtualService", key(one))
+        meant = [one["spec"], saved.mirrored(one, item.kept.shadow)["spec"] if item.kept.shadow else None]
+        if there and there["spec"] not in meant:
+            yield _CHANGED.format(key(one), writer(there))
+
+
+def _rewritten(survey: Survey, wanted: APIRule) -> Iterator[str]:
+    """The shadow judges the file, and the controller enforces what the cluster has."""
+    there = survey.find("APIRule", wanted.key)
+    if there and not _says(there, wanted):
+        yield _OTHER_RULES
+
+
+def _says(there: Document, wanted: APIRule) -> bool:
+    """The API server's defaults count as if they had been written."""
+    try:
+        return apirule.parse(there).spec == wanted.spec
+    except Invalid:
+        return False
+
+
+def through_oathkeeper(survey: Survey, item: Item, others: Iterable[Item]) -> list[str]:
+    """Old Rules of nobody's migration that still lead to its workloads."""
+    services = {one.service for one in item.admissions}
+    known = {key(rule) for one in [item, *others] for rule in one.kept.rules}
+    return [
+        key(one) for one in survey.of("Rule") if key(one) not in known and services & set(_upstreams(one))
+    ]
+
+
+def _upstreams(rule: Document) -> Iterator[str]:
+    url = str(((rule.get("spec") or {}).get("upstream") or {}).get("url", ""))
+    parts = url.partition("://")[2].partition("/")[0].partition(":")[0].split(".")
+    if len(parts) > 1:
+        yield f"{parts[1]}/{parts[0]}"
+
+
+def writer(document: Document) -> str:
+    """Who wrote it last, as Kubernetes keeps it."""
+    entries: list[Mapping[str, Any]] = list(document["metadata"].get("managedFields") or ())
+    last = max(entries, key=lambda entry: str(entry.get("time", "")), default={})
+    return str(last.get("manager") or "somebody")
+
+
+def notes(around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:
+    if wanted.spec.enforcement == "Gateway":
+        yield _GATEWAY
+    if item.stage is Stage.BEFORE and not item.kept.routes:
+        yield _NO_ROUTE.format(", ".join(hosts.full(wanted, around.gateways)))
+    for workload in placement.workloads(wanted, around) if wanted.spec.enforcement == "Workload" else ():
+        rules = [wanted.spec.rules[index] for index in workload.rules]
+        issuers = sorted({one.issuer for rule in rules for one in rule.authentications})
+        if issuers:
+            yield _ISSUERS.format(workload.service, ", ".join(issuers))
