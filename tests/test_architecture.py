@@ -112,6 +112,17 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "__main__": ({"cli"}, set()),
 }
 
+# The migration's folders, and which of the others each may import.
+MIGRATION: dict[str, set[str]] = {
+    "language": set(),
+    "old": set(),
+    "report": {"old"},
+    "paths": {"language", "old"},
+    "verification": {"old", "paths", "report"},
+    "conversion": {"language", "old", "paths", "report", "verification"},
+    "stages": {"old", "report", "verification"},
+}
+
 # What must not even be named there, whoever offers it.
 FORBIDDEN = {
     "core": {"asyncio", "time", "datetime", "logging", "random", "secrets", "socket", "os"},
@@ -152,6 +163,23 @@ def test_a_room_imports_only_what_the_table_allows(path):
         else:
             assert top in libraries or top in sys.stdlib_module_names, name
             assert top not in FORBIDDEN.get(here, set()), name
+
+
+@pytest.mark.parametrize("folder", MIGRATION)
+def test_a_folder_of_the_migration_imports_only_what_the_table_allows(folder):
+    prefix = "authz.migrate."
+    used = {
+        name.removeprefix(prefix).split(".")[0]
+        for path in (PACKAGE / "migrate" / folder).rglob("*.py")
+        for name in imports(path)
+        if name.startswith(prefix)
+    }
+    assert used <= MIGRATION[folder] | {folder}
+
+
+def test_every_folder_of_the_migration_has_a_row():
+    folders = {path.parent.name for path in MODULES if room(path) == "migrate"} - {"migrate"}
+    assert folders == set(MIGRATION)
 
 
 def test_only_wire_knows_envoys_messages():
