@@ -207,6 +207,7 @@ def _text(error: Exception) -> str:
     return str(error)[:ERROR_MAX_LENGTH] or type(error).__name__
 
 
+@lru_cache(256)
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 6.3
         return True
