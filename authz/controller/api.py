@@ -165,7 +165,7 @@ class Api:
             async with self._session.get(
                 self._access.server + kind.path(kind.namespace),
                 params=query,
-                headers=self._access.headers(),
+                headers=await self._access.headers(),
                 timeout=timeout,
             ) as response:
                 if response.status == 500:
@@ -181,7 +181,7 @@ class Api:
             raise Unreachable(f"watch of {kind.plural}: {error or type(error).__name__}") from error
 
     async def _exchange(self, call: Call) -> _Answer:
-        headers = self._access.headers()
+        headers = await self._access.headers()
         method, headers["content-type"] = _METHODS[call.verb]
         body = None if call.body is None else encoded(call.body)
         query = {**(call.query or {}), "timeout": f"{TIMEOUT_S:g}s"}  # the server gives up when we do
@@ -206,6 +206,8 @@ class Api:
         if status < 300:
             self._failures = 0
             return document
+        if status == 401:
+            self._access.refused()
         message = str(document.get("message", "")) or "no reason given"
         if status not in _TROUBLE:
             self._failures = 0

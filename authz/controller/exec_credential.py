@@ -4,6 +4,7 @@ Kubernetes' client.authentication.k8s.io/v1 and v1beta1. Who writes a kubeconfig
 as with kubectl: the file is the reader's own.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 from authz import documents
 
 RUN_S = 120.0  # some have people sign in with a browser
+AGAIN_S = 5.0  # after it has failed: some ask a person each time
 EARLY_S = 30.0  # a token is not used to its last second
 
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -35,15 +37,35 @@ class Program:
     clock: Callable[[], float] = time.time
     _token: str = ""
     _expires: float = -inf
+    _failure: OSError | None = None
+    _retry_at: float = -inf
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __repr__(self) -> str:
         return f"Program({self.command[0]})"
 
-    def token(self) -> str:
+    async def token(self) -> str:
         """Waits for the program where the last one has expired. Raises OSError if there is none to be had."""
-        if self.clock() >= self._expires - EARLY_S:
-            self._token, self._expires = self._ask()
-        return self._token
+        async with self._one:
+            now = self.clock()
+            if self._failure and now < self._retry_at:
+                raise self._failure
+            if now >= self._expires - EARLY_S:
+                await self._renew()
+            return self._token
+
+    def refused(self) -> None:
+        """The API server does not take it any more."""
+        self._expires = -inf
+
+    async def _renew(self) -> None:
+        """Beside everything else, which has not to wait; who fails is not asked again at once."""
+        try:
+            self._token, self._expires = await asyncio.to_thread(self._ask)
+            self._failure = None
+        except OSError as error:
+            self._failure, self._retry_at = error, self.clock() + AGAIN_S
+            raise
 
     def _ask(self) -> tuple[str, float]:
         name = self.command[0]
@@ -62,7 +84,7 @@ class Program:
             return _read(done.stdout)
         except subprocess.SubprocessError as error:
             raise OSError(f"{name}, which makes the token for the API server: {_failure(error)}") from error
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise OSError(f"{name} printed no token for the API server") from error
 
 

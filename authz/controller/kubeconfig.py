@@ -36,14 +36,19 @@ class Access:
     def __repr__(self) -> str:
         return f"Access({self.server})"
 
-    def headers(self) -> dict[str, str]:
+    async def headers(self) -> dict[str, str]:
         """Of each request. Raises OSError if the token can not be had."""
-        token = self._token()
+        token = await self._token()
         return {"authorization": f"Bearer {token}"} if token else {}
 
-    def _token(self) -> str:
+    def refused(self) -> None:
+        """The API server did not know us: 401."""
         if self.program:
-            return self.program.token()
+            self.program.refused()
+
+    async def _token(self) -> str:
+        if self.program:
+            return await self.program.token()
         return self.token_file.read_text().strip() if self.token_file else self.token
 
 

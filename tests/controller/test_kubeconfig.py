@@ -1,5 +1,6 @@
 """By which certificates and tokens the API server is asked, as kubectl's file says it."""
 
+import asyncio
 import base64
 import ssl
 from contextlib import suppress
@@ -64,7 +65,7 @@ def inline(folder):
 def test_a_client_certificate_is_shown(folder, certificate):
     access = read(folder, user=certificate(folder))
     assert seen(folder, access) == (("URI", CLIENT),)
-    assert access.headers() == {}
+    assert asyncio.run(access.headers()) == {}
 
 
 def test_without_one_a_server_that_asks_turns_it_away(folder):
@@ -76,13 +77,13 @@ def test_a_token_file_is_read_again_for_each_request(folder):
     (folder / "token").write_text("one\n")
     access = read(folder, user={"tokenFile": "token"})
     (folder / "token").write_text("two\n")
-    assert access.headers() == {"authorization": "Bearer two"}
+    assert asyncio.run(access.headers()) == {"authorization": "Bearer two"}
 
 
 @pytest.mark.parametrize(
     ("parts", "told"),
     [
-        ({"user": {"exec": {"command": "aws"}}}, "credentials made by a program are not supported"),
+        ({"user": {"exec": {"command": "aws"}}}, "it lacks 'apiVersion'"),
         ({"cluster": {"insecure-skip-tls-verify": True}}, "insecure-skip-tls-verify is not supported"),
         ({"user": {"client-certificate": "none.pem", "client-key": "none.key"}}, "No such file"),
     ],

@@ -324,7 +324,7 @@ async def created_deep(access, kind, made):
             access.server + kind.path("shop"),
             data=body,
             ssl=access.tls,
-            headers=access.headers() | {"content-type": "application/json"},
+            headers=await access.headers() | {"content-type": "application/json"},
         ) as answer,
     ):
         assert answer.status == 201, await answer.text()
