@@ -133,8 +133,8 @@ times is reached in the middle of the runs, not in each: what a shared machine g
 halves of one. What is above 1 is the controller's start (0.8 s) and its own processor time, on the cores that
 the API server wants too. Where others' share is high, they ran with the lowest priority there is.
 
-One restart with 10,000 APIRules wrote 200 times, on a busy machine, and is not explained yet: eight
-others, of 1,000 to 10,000, wrote nothing.
+One restart with 10,000 APIRules sent 200 requests, on a busy machine, and is not explained yet: of which
+kind was not recorded then. Eight others, of 1,000 to 10,000, sent nothing.
 """
 
 OURS = """

@@ -188,6 +188,7 @@ async def many(place: Place, count: int) -> Found:
             "idle": idle,
             "mib": running.memory_mib,
             "idle_again": await _idle(running),
+            "restart_sent": await running.sent(),
             "restart_writes": await running.metric("authz_controller_requests_total"),
         }
 
