@@ -73,6 +73,10 @@ class Undo(Journey):
         ):
             written(self.now, one)
 
+    async def _forward(self, items, to, *_, **__):
+        for one in [each for item in items for each in writes(stages.forward(item, to))]:
+            written(self.now, one)
+
 
 def guarded():
     """Interrupted while the connections of before drain."""
@@ -148,3 +152,70 @@ async def test_a_secret_of_somebody_else_is_not_written_over(labels):
     api: Any = Holding(labels)
     with pytest.raises(Stuck, match="Secret shop/orders-migration is there and not of a migration"):
         await cluster.write(api, Put(KEPT, saved.secret(Saved("shop/orders"))))
+
+
+def unswitched():
+    """Interrupted before the old route went, or in an undo once it was there again."""
+    route = ("VirtualService", "shop/orders-x7k2p")
+    return at(Stage.SWITCH) | {route: at(Stage.SHADOW)[route]}
+
+
+def unfinished():
+    """Interrupted before the old Rules went."""
+    return at(Stage.FINISH) | {("Rule", "shop/orders-0"): old_rule()}
+
+
+@pytest.mark.parametrize("to", [None, "switch"])
+async def test_an_interrupted_switch_goes_on(to):
+    journey = Undo(unswitched())
+    assert await journey.apply(to, dry_run=False)
+    assert journey.now == at(Stage.SWITCH)
+
+
+@pytest.mark.parametrize("to", [None, "finish"])
+async def test_an_interrupted_finish_goes_on(to):
+    journey = Undo(unfinished())
+    assert await journey.apply(to, dry_run=False)
+    assert journey.now == at(Stage.FINISH)
+
+
+async def test_a_rule_that_came_after_the_end_is_not_taken_away():
+    journey = Undo(at(Stage.FINISH) | {("Rule", "shop/orders-0"): old_rule(service="notes")})
+    assert await journey.apply("finish", dry_run=False)
+    assert ("Rule", "shop/orders-0") in journey.now
+
+
+async def test_the_end_of_the_switch_comes_before_the_finish():
+    journey = Undo(unswitched())
+    assert await journey.apply("finish", dry_run=False)
+    assert journey.now == at(Stage.FINISH)
+
+
+class Restored(Undo):
+    """Somebody puts the old route back at once."""
+
+    async def _forward(self, items, to, *_, **__):
+        await super()._forward(items, to)
+        self.now = unswitched()
+
+
+async def test_rules_do_not_go_while_an_old_route_leads_to_them():
+    journey = Restored(unswitched())
+    assert not await journey.apply("finish", dry_run=False)
+    assert journey.now == unswitched()
+    assert "an old route is still there" in journey.told[-1]
+
+
+@pytest.mark.parametrize(
+    ("now", "stage", "following"),
+    [
+        (unswitched(), "switch", "switch"),
+        (at(Stage.SWITCH), "switch", "finish"),
+        (unfinished(), "finish", "finish"),
+        (at(Stage.FINISH), "finish", ""),
+    ],
+)
+async def test_the_plan_shows_what_is_to_be_ended(now, stage, following):
+    journey = Undo(now)
+    row = list(journey.table(await journey.plan()))[1]
+    assert row.split() == ["shop/orders", stage, *filter(None, [following])]

@@ -12,7 +12,7 @@ from authz.controller.api import Api
 from authz.controller.kinds import Document
 from authz.core.reason import Unavailable
 from authz.migrate.report import bound
-from authz.migrate.stages import backwards, cluster, differing, hindrances, old_rules, seen, survey
+from authz.migrate.stages import backwards, cluster, copies, differing, hindrances, old_rules, seen, survey
 from authz.migrate.stages import steps as stages
 from authz.migrate.stages.cluster import Followed, Stuck
 from authz.migrate.stages.steps import Item, Stage
@@ -21,12 +21,11 @@ from authz.migrate.stages.surveyed import Survey
 from authz.migrate.stages.travel import Pace, Travel
 from authz.sources.http import Client
 
-_NEEDS_SHADOW = "name the Service of `migrate shadow` with --shadow, or leave the stage out: --to switch"
-_NO_SHADOW = "Service {} with port {} not found: the copies would go nowhere"
 _UNSEEN = "no shadow has seen it: --report says where one tells, --without-shadow goes without"
 _NO_REPORT = "the report of the shadow can not be read: {}"
 _STILL = "{} still leads through Oathkeeper to its workload: migrate it first, or --in-cluster keep"
 _TOGETHER = "its workload is also {}'s, which has not come so far: switch them together"
+_OLD_ROUTE = "an old route is still there, and leads to its Rules: the end of the switch comes first"
 _FORWARD = "{}: is taken forward again by somebody else: let them end first"
 _WIDTHS = "{:<40} {:<8} {:<8} {}"
 
@@ -83,7 +82,7 @@ class Journey:
         yield _WIDTHS.format("APIRule", "stage", "next", "")
         for one in found:
             stage = one.item.stage
-            following = "" if stage is Stage.FINISH else str(Stage(stage + 1))
+            following = [*map(str, Stage), ""][stage if one.unfinished else stage + 1]
             blocked = "BLOCKED" if one.obstacles else ""
             yield _WIDTHS.format(one.item.key, str(stage), following, blocked).rstrip()
             yield from (f"    in the way: {line}" for line in one.obstacles)
@@ -166,7 +165,7 @@ class Journey:
             return False
         if target is Stage.SWITCH and stage is Stage.PREPARE:
             return bool(to) or self._choices.without_shadow
-        return stage + 1 == target
+        return stage + 1 == target or (stage is target and one.unfinished)
 
     async def _stopped(self, found: Survey, one: Planned, target: Stage, due: Sequence[Planned]) -> list[str]:
         """Tells why it stays where it is."""
@@ -174,9 +173,11 @@ class Journey:
         if target in (Stage.PREPARE, Stage.SHADOW):
             problems += backwards.unserved(found, one.item)
         if target is Stage.SHADOW:
-            problems += _shadowless(found, one.item.kept.shadow)
+            problems += copies.problems(found, one.item.kept.shadow)
         if target is Stage.SWITCH and one.item.marked != "switch":
             problems += await self._judged(found, one, due)
+        if target is Stage.FINISH and one.item.stage is Stage.SWITCH and one.unfinished:
+            problems.append(_OLD_ROUTE)
         if target is Stage.FINISH and self._choices.in_cluster == "refuse":
             others = [other.item for other in due]
             problems += map(_STILL.format, hindrances.through_oathkeeper(found, one.item, others))
@@ -236,14 +237,3 @@ class Journey:
     def _show(self, found: Survey, steps: Iterable[stages.Step]) -> None:
         for line in differing.lines(found, steps):
             self._tell(line)
-
-
-def _shadowless(found: Survey, shadow: str) -> list[str]:
-    """Envoy drops copies for a Service that is not there, and tells nobody."""
-    if not shadow:
-        return [_NEEDS_SHADOW]
-    where, _, port = shadow.partition(":")
-    name, _, namespace = where.partition(".")
-    there = found.find("Service", f"{namespace}/{name}")
-    ports = [each["port"] for each in there["spec"].get("ports") or ()] if there else []
-    return [] if int(port) in ports else [_NO_SHADOW.format(f"{namespace}/{name}", port)]

@@ -15,7 +15,7 @@ from authz.istio.problem import Invalid
 from authz.migrate.stages import allows, hindrances, lost, saved
 from authz.migrate.stages.admission import Admission
 from authz.migrate.stages.saved import Saved, TooLarge
-from authz.migrate.stages.steps import Item
+from authz.migrate.stages.steps import Item, Stage
 from authz.migrate.stages.surveyed import Survey, owner
 
 _BROKEN = "Secret {}-migration can not be read or has objects of others, somebody has edited it"
@@ -24,7 +24,10 @@ _TOGETHER = "shares its workload with {}: switch them together"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One APIRule; `obstacles` keep it where it is, `notes` are to be known. `pods` are its workloads."""
+    """One APIRule; `obstacles` keep it where it is, `notes` are to be known. `pods` are its workloads.
+
+    `unfinished` says that what its stage takes away in the end is still there.
+    """
 
     item: Item
     obstacles: tuple[str, ...] = ()
@@ -32,6 +35,7 @@ class Planned:
     neighbours: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     pods: frozenset[object] = field(default=frozenset(), compare=False)
+    unfinished: bool = False
 
 
 def plan(survey: Survey, wanted: Sequence[Document], shadow: str = "") -> list[Planned]:
@@ -75,7 +79,20 @@ def _planned(survey: Survey, around: Cluster, wanted: Document, shadow: str) -> 
         tuple(hindrances.notes(around, parsed, item)),
         hosts=hosts.full(parsed, around.gateways),
         pods=frozenset(one.pods for one in placement.workloads(parsed, around)),
+        unfinished=_is_unfinished(survey, item),
     )
+
+
+def _is_unfinished(survey: Survey, item: Item) -> bool:
+    """Who was interrupted there goes on; a Rule that says something else by now is somebody's new one."""
+    match item.stage:
+        case Stage.SWITCH:
+            return any(survey.find("VirtualService", key(one)) for one in item.kept.routes)
+        case Stage.FINISH:
+            found = ((one, survey.find("Rule", key(one))) for one in item.kept.rules)
+            return any(there and there["spec"] == one["spec"] for one, there in found)
+        case _:
+            return False
 
 
 def _unmarked(document: Document) -> Document:

@@ -1,0 +1,20 @@
+"""Copies of live requests: whether somebody takes them, and whether they are still made.
+
+Pure: documents in, values out.
+"""
+
+from authz.migrate.stages.surveyed import Survey
+
+_NEEDS_SHADOW = "name the Service of `migrate shadow` with --shadow, or leave the stage out: --to switch"
+_NO_SHADOW = "Service {} with port {} not found: the copies would go nowhere"
+
+
+def problems(found: Survey, shadow: str) -> list[str]:
+    """Envoy drops copies for a Service that is not there, and tells nobody."""
+    if not shadow:
+        return [_NEEDS_SHADOW]
+    where, _, port = shadow.partition(":")
+    name, _, namespace = where.partition(".")
+    there = found.find("Service", f"{namespace}/{name}")
+    ports = [each["port"] for each in there["spec"].get("ports") or ()] if there else []
+    return [] if int(port) in ports else [_NO_SHADOW.format(f"{namespace}/{name}", port)]
