@@ -26,6 +26,8 @@ JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln"
         ("mutators[0].config.headers.X", "request.headers.X: blue", "request.headers.X: ***"),
         ("mutators[0].config.headers.X", "identityHeaders.x: sub", "identityHeaders.x: sub"),
         ("mutators[0].config.cookies.session", "blue", "***"),
+        ("config.introspection_request_headers.X-Tenant", "blue", "***"),
+        ("config.introspection_request_headers[0]", "blue", "***"),
         (
             "config.jwks_urls",
             "https://idp/keys?apikey=blue, https://b/c",
@@ -52,6 +54,30 @@ def test_what_a_place_and_a_look_hide(at, text, expected):
 
 def handler(name, **config):
     return {"handler": name, "config": config}
+
+
+ASKED = {"introspection_url": "https://idp/ask"}
+TENANTS = {"X-Tenant": "one", "Accept": SECRET, "Ocp-Apim-Subscription-Key": SECRET}
+NO_COLON = {"Authorization": "Basic UzNDUjNULXZhbHVl"}
+
+
+@pytest.mark.parametrize(
+    ("config", "is_enabled"),
+    [
+        (ASKED | {"introspection_request_headers": TENANTS}, True),
+        ({"introspection_request_headers": TENANTS}, True),
+        (ASKED | {"introspection_request_headers": TENANTS}, False),
+        (ASKED | {"introspection_request_headers": [SECRET]}, True),
+        (ASKED | {"introspection_request_headers": NO_COLON}, True),
+        (ASKED | {"introspection_request_headers": {"Authorization": f"Basic é{SECRET}"}}, True),
+    ],
+)
+def test_no_header_of_an_introspection_is_told(tmp_path, config, is_enabled):
+    rule = access_rule("/a") | {"authenticators": [handler("oauth2_introspection", **config)]}
+    enabled = {"authenticators": {"oauth2_introspection": {"enabled": is_enabled}}}
+    told = converted(tmp_path, {"rules.json": [rule], "config.yaml": enabled})
+    assert "introspection_request_headers" in told
+    assert SECRET not in told
 
 
 RULE = access_rule("/a") | {
@@ -96,14 +122,19 @@ CONFIG = {
 }
 
 
+def converted(folder, files, *answers):
+    """All that a person gets to read."""
+    for name, body in files.items():
+        (folder / name).write_text(json.dumps(body))
+    verb = ["migrate", "convert", *(str(folder / name) for name in files), "--offline"]
+    reports = ["--report", str(folder / "report.md"), "--json", str(folder / "report.json")]
+    printed = [CliRunner().invoke(main, [*verb, *more]).stderr for more in (answers, [*answers, *reports])]
+    return "".join([*printed, *((folder / name).read_text() for name in ("report.md", "report.json"))])
+
+
 @pytest.mark.parametrize("answers", [[], ["--accept", "narrowed:redirect", "--gateway", "a/b"]])
 def test_no_secret_is_told_to_anybody(tmp_path, answers):
     files = {"rules.json": [RULE], "client.json": CLIENT, "config.yaml": CONFIG}
-    for name, body in files.items():
-        (tmp_path / name).write_text(json.dumps(body))
-    verb = ["migrate", "convert", *(str(tmp_path / name) for name in files), "--offline"]
-    reports = ["--report", str(tmp_path / "report.md"), "--json", str(tmp_path / "report.json")]
-    printed = [CliRunner().invoke(main, [*verb, *more]).stderr for more in (answers, [*answers, *reports])]
-    told = "".join([*printed, *((tmp_path / name).read_text() for name in ("report.md", "report.json"))])
+    told = converted(tmp_path, files, *answers)
     assert "X-Shared" in told
     assert [line for line in told.splitlines() if SECRET in line] == []

@@ -1,7 +1,6 @@
 """Signed tokens and introspected ones: the two handlers that most protected rules have."""
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -98,7 +97,7 @@ def introspection(case: Case) -> list[Access]:
 def _client(case: Case) -> tuple[str, bool]:
     """Who Oathkeeper was to the issuer; False where a person has to say more. No secret leaves here."""
     headers, before = case.get("introspection_request_headers"), case.get("pre_authorization")
-    client = ""
+    client, is_known = "", True
     if isinstance(before, Mapping) and before.get("enabled"):
         client = str(before.get("client_id") or "")
         message = (
@@ -121,8 +120,8 @@ def _client(case: Case) -> tuple[str, bool]:
             case.ledger.ask(
                 at, question, "edit introspection_request_headers: Authorization: Basic, or none", old="***"
             )
-            return "", False
-    return client or CLIENT, True
+            is_known = False
+    return client or CLIENT, is_known
 
 
 def _basic(value: str) -> str:
@@ -131,9 +130,10 @@ def _basic(value: str) -> str:
     if scheme.lower() != "basic":
         return ""
     try:
-        return base64.b64decode(encoded).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+        name, colon, _ = base64.b64decode(encoded).decode().partition(":")
+    except ValueError:
         return ""
+    return name if colon else ""
 
 
 def _cache(case: Case) -> dict[str, Any]:

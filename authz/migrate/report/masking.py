@@ -14,7 +14,7 @@ _is_secret = re.compile(
     r"|token$|signature|\.tls\.|\.payload$|^spec\.metadata",
     re.IGNORECASE,
 ).search
-_is_set = re.compile(r"\.(?:headers|cookies)(?:\.|$)", re.IGNORECASE).search
+_is_set = re.compile(r"(?:\.|_request_)(?:headers|cookies)(?:[.\[]|$)", re.IGNORECASE).search
 _dynamic = re.compile(r"\{\{.*?\}\}|%[A-Z_]+(?:\([^)]*\))?%", re.DOTALL)
 _quoted = re.compile(r'(?<!\.Extra )"(?!%s")[^"]*"').sub
 
