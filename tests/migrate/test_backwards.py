@@ -13,7 +13,7 @@ from authz.migrate.stages.steps import Stage
 from authz.migrate.stages.writes import Mark
 from tests.migrate import ory
 from tests.migrate.rules_api import knowing
-from tests.migrate.test_journey import Undo
+from tests.migrate.test_journey import Undo, copied
 from tests.migrate.test_stages import (
     KYMAS,
     SHADOW,
@@ -176,6 +176,12 @@ def rewritten(now):
 
 async def test_a_route_that_was_changed_meanwhile_is_not_written_over():
     assert "is not as it was when this began, argocd wrote it last" in await told(rewritten(at(Stage.SHADOW)))
+
+
+async def test_a_copied_route_that_was_changed_meanwhile_is_not_written_over():
+    route, now = ("VirtualService", "shop/orders-x7k2p"), copied()
+    now[route] = now[route] | {"spec": now[route]["spec"] | {"hosts": []}}
+    assert "is not as it was when this began" in await told(now)
 
 
 async def test_a_route_of_its_name_that_came_after_the_switch_is_not_written_over():

@@ -85,12 +85,20 @@ def guarded():
     return now
 
 
+def copied():
+    """Interrupted when live requests were copied, and the APIRule was not marked yet."""
+    prepare = ("APIRule", "shop/orders")
+    return at(Stage.SHADOW) | {prepare: at(Stage.PREPARE)[prepare]}
+
+
 @pytest.mark.parametrize(
     ("now", "to", "stage", "mark"),
     [
         (guarded(), "shadow", Stage.SHADOW, "shadow"),
         (guarded(), "prepare", Stage.PREPARE, "prepare"),
         (guarded(), None, Stage.SHADOW, "shadow"),
+        (copied(), None, Stage.PREPARE, "prepare"),
+        (copied(), "prepare", Stage.PREPARE, "prepare"),
         (at(Stage.SWITCH), None, Stage.SHADOW, "shadow"),
         (at(Stage.FINISH), "prepare", Stage.PREPARE, "prepare"),
         (at(Stage.FINISH), "switch", Stage.SWITCH, "switch"),
@@ -104,7 +112,15 @@ async def test_undo_ends_where_it_was_told_to(now, to, stage, mark):
     assert planned(undo.now).item.marked == mark
 
 
-@pytest.mark.parametrize("now", [guarded(), at(Stage.FINISH)])
+@pytest.mark.parametrize("to", [None, "prepare"])
+async def test_undo_of_an_interrupted_shadow_ends_the_copies(to):
+    undo = Undo(copied())
+    assert await undo.undo(to, dry_run=False)
+    route = ("VirtualService", "shop/orders-x7k2p")
+    assert undo.now[route] == state()[route]
+
+
+@pytest.mark.parametrize("now", [guarded(), copied(), at(Stage.FINISH)])
 async def test_undo_to_before_leaves_nothing_on_its_way(now):
     async with knowing([old_rule()]) as url:
         undo = Undo(now, choices=Choices(oathkeeper=[url]))

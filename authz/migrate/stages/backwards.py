@@ -6,9 +6,8 @@ Pure. To go back is to write what once was: what has been changed since, or is s
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from authz.controller.kinds import Document, key
-from authz.istio import migration
 from authz.migrate.stages.hindrances import changed
-from authz.migrate.stages.steps import Item, Stage
+from authz.migrate.stages.steps import Item, Stage, leaving
 from authz.migrate.stages.survey import Planned
 from authz.migrate.stages.surveyed import Survey
 
@@ -20,11 +19,6 @@ _NOBODY = "Service {}, to which VirtualService {} leads, has no pod that is read
 _NO_RULES = (
     "its Rules have gone, and Oathkeeper has to have them again first: --oathkeeper says where its API is"
 )
-
-
-def leaving(item: Item) -> Stage:
-    """What has guards already is on the way to `switch`, or back from it."""
-    return Stage.SWITCH if item.marked == migration.Stage.GUARD else item.stage
 
 
 def furthest(found: Iterable[Planned], lowest: Stage) -> list[Planned]:

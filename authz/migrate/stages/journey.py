@@ -114,11 +114,11 @@ class Journey:
             if moved and not to:
                 return True
             items = [one.item for one in due]
-            if backwards.leaving(items[0]) >= above:
+            if stages.leaving(items[0]) >= above:
                 raise Stuck(_FORWARD.format(", ".join(item.key for item in items)))
             if self._held(found, due) or await self._oathless(backwards.leaning(due)):
                 return False
-            above, moved = backwards.leaving(items[0]), True
+            above, moved = stages.leaving(items[0]), True
             if dry_run:
                 self._show(found, [step for item in items for step in stages.back(item)[1]])
                 return True

@@ -124,10 +124,18 @@ def annotations(document: Document) -> dict[str, str]:
 
 def mirrored(route: Document, shadow: str) -> Document:
     """The same with a copy of each request to the shadow, which answers nobody."""
-    host, _, port = shadow.partition(":")
-    copy = {"host": f"{host}.svc.cluster.local", "port": {"number": int(port)}}
     http = [
-        one | {"mirror": copy, "mirrorPercentage": {"value": 100}} if "route" in one else one
+        one | {"mirror": _copy(shadow), "mirrorPercentage": {"value": 100}} if "route" in one else one
         for one in route["spec"].get("http") or ()
     ]
     return route | {"spec": route["spec"] | {"http": http}}
+
+
+def is_mirrored(route: Document, shadow: str) -> bool:
+    """Whoever has changed it since: some of its requests are copied there."""
+    return any(one.get("mirror") == _copy(shadow) for one in route["spec"].get("http") or ())
+
+
+def _copy(shadow: str) -> Document:
+    host, _, port = shadow.partition(":")
+    return {"host": f"{host}.svc.cluster.local", "port": {"number": int(port)}}

@@ -49,12 +49,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One APIRule and all that its way depends on. `marked` is the stage that its annotation says."""
+    """One APIRule and all that its way depends on. `marked` is the stage that its annotation says.
+
+    `copied` says that live requests go to the shadow too.
+    """
 
     apirule: Document
     kept: Saved
     marked: str = ""
     admissions: tuple[Admission, ...] = ()
+    copied: bool = False
 
     @property
     def key(self) -> str:
@@ -84,6 +88,13 @@ def reached(marked: str, kept: Saved | None) -> Stage:
             return Stage.FINISH if kept.finished else Stage.BEFORE
 
 
+def leaving(item: Item) -> Stage:
+    """On the way back. Who has guards already is on the way to `switch`, and who has copies to `shadow`."""
+    if item.marked == migration.Stage.GUARD:
+        return Stage.SWITCH
+    return Stage.SHADOW if item.stage is Stage.PREPARE and item.copied else item.stage
+
+
 def forward(item: Item, to: Stage, *, keeps_callers: bool = True) -> tuple[Step, ...]:
     """The steps of one stage. Of those before it all have been taken."""
     match to:
@@ -103,8 +114,8 @@ def forward(item: Item, to: Stage, *, keeps_callers: bool = True) -> tuple[Step,
 
 def back(item: Item) -> tuple[Stage, tuple[Step, ...]]:
     """To the stage before; the old routes come first."""
-    leaving = Stage.SWITCH if item.marked == migration.Stage.GUARD else item.stage
-    match leaving:
+    stage = leaving(item)
+    match stage:
         case Stage.BEFORE:
             return Stage.BEFORE, ()
         case Stage.PREPARE:
@@ -116,7 +127,7 @@ def back(item: Item) -> tuple[Stage, tuple[Step, ...]]:
         case Stage.FINISH:
             return Stage.SWITCH, _unfinish(item)
         case _:
-            assert_never(leaving)
+            assert_never(stage)
 
 
 def _prepare(item: Item) -> tuple[Step, ...]:

@@ -12,7 +12,7 @@ from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.migration import PREFIX, STAGE
 from authz.istio.problem import Invalid
-from authz.migrate.stages import allows, hindrances, lost, saved
+from authz.migrate.stages import allows, copies, hindrances, lost, saved
 from authz.migrate.stages.admission import Admission
 from authz.migrate.stages.saved import Saved, TooLarge
 from authz.migrate.stages.steps import Item, Stage
@@ -71,6 +71,7 @@ def _planned(survey: Survey, around: Cluster, wanted: Document, shadow: str) -> 
         kept if not shadow else replace(kept, shadow=shadow),
         marked,
         tuple(_admissions(around, parsed)) if kept.admits else (),
+        copies.are_made(survey, kept),
     )
     return Planned(
         item,
