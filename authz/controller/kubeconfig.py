@@ -72,7 +72,10 @@ def find(file: Path | None = None) -> Access:
 
 
 def _of_the_user() -> Access:
-    usual = Path.home() / ".kube" / "config"
+    try:
+        usual = Path.home() / ".kube" / "config"
+    except RuntimeError as error:  # neither HOME nor an entry of the user's
+        raise Unusable(f"there is no kubeconfig: {error} Set KUBECONFIG.") from error
     if not usual.exists():
         raise Unusable(
             f"there is no kubeconfig: neither KUBECONFIG nor {usual}; nor is this a pod of a cluster"

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import ssl
 from contextlib import suppress
 
@@ -92,6 +93,14 @@ def test_a_token_file_is_read_again_for_each_request(folder):
 def test_what_can_not_be_used_is_said_in_one_line(folder, parts, told):
     with pytest.raises(Unusable, match=told):
         read(folder, **parts)
+
+
+def test_who_has_no_home_is_told_so(monkeypatch):
+    for name in ("KUBECONFIG", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)  # nobody has it
+    with pytest.raises(Unusable, match="no kubeconfig: Could not determine home"):
+        kubeconfig.find()
 
 
 def test_nothing_of_it_is_shown(folder):
