@@ -1,6 +1,7 @@
 """The kinds of object that are read or written, and where the API has them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from authz.istio import authentication, names, virtualservice
@@ -63,3 +64,8 @@ def version(document: Document) -> int:
     """Of the whole store when this was written. Kubernetes 1.35 and later promise that they are numbers."""
     found: str = document["metadata"]["resourceVersion"]
     return int(found)
+
+
+def stamp(seconds: float) -> str:
+    """A time since the epoch, as Kubernetes writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

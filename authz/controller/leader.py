@@ -34,6 +34,7 @@ class Leader:
     async def run(self) -> None:
         """For ever."""
         async with asyncio.TaskGroup() as group:
+        self._reconciler.begin()
             for _ in range(self._workers):
                 group.create_task(self._work())
 

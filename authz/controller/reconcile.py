@@ -6,7 +6,6 @@ Called for a key, not for a change: it may be called at any time, any number of 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from authz.controller import exposure, facts, held, kinds, obstruction, status
 from authz.controller.api import Api, Refused
@@ -40,6 +39,10 @@ class Reconciler:
         self._departed_s: dict[str, float] = {}  # APIRules that are being deleted, since when
         self.guards_outlive_s = 0.0
 
+    def begin(self) -> None:
+        """Another one may have led meanwhile."""
+        self._departed_s.clear()
+
     async def reconcile(self, key: str) -> Verdict:
         """Raises Refused, Unreachable or NotLeading; what was done until then stays, and is right."""
         rule = self._world.rules.known.get(key)
@@ -51,8 +54,9 @@ class Reconciler:
             return Done()
         if rule.deleting:
             return await self._remove(rule)
+        hosts = self._world.claims.of(key).hosts  # that are judged: a Gateway may give it others meanwhile
         verdict = await self._pursue(rule)
-        await self._tell(rule, verdict)
+        await self._tell(rule, verdict, hosts)
         return verdict
 
     async def _pursue(self, rule: Rule) -> Verdict:
@@ -218,9 +222,8 @@ class Reconciler:
         if not rule.deleting:
             self._world.rules.put(written)
 
-    async def _tell(self, rule: Rule, verdict: Verdict) -> None:
-        hosts = self._world.claims.of(rule.key).hosts
-        told = status.render(verdict, rule.generation, rule.status, _stamp(self._clock()), hosts)
+    async def _tell(self, rule: Rule, verdict: Verdict, hosts: Sequence[str]) -> None:
+        told = status.render(verdict, rule.generation, rule.status, kinds.stamp(self._clock()), hosts)
         if told is not None:
             try:
                 written = await self._api.merge(APIRULES, rule.key, {"status": told}, "status")
@@ -242,7 +245,3 @@ async def _together(*steps: Awaitable[None]) -> None:
 
 def _opens(phase: Phase) -> bool:
     return any(isinstance(step, Apply) and step.opens for step in phase)
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,78 @@
+"""What an APIRule is told, and when its guards go, while the cluster or the leader changes."""
+
+import asyncio
+
+import pytest
+
+from authz.controller.held import FINALIZER
+from authz.controller.leader import Leader
+from authz.controller.reconcile import Reconciler
+from authz.controller.status import Waiting
+from authz.controller.telemetry import Telemetry
+from authz.controller.workqueue import Queue
+from tests.controller.clusters import PUBLIC, apirule
+from tests.controller.fakes import FakeApi
+from tests.controller.worlds import Alone
+
+OUTLIVE_S = 0.2
+
+
+class Answering(FakeApi):
+    """Takes everything, after what `meanwhile` does; a status is kept."""
+
+    def __init__(self):
+        super().__init__()
+        self.meanwhile = lambda: None
+        self.statuses = []
+
+    async def apply(self, kind, document):  # noqa: ARG002 - as its parent
+        self._fail()
+        self.meanwhile()
+        self.version += 1
+        return document | {"metadata": document["metadata"] | {"resourceVersion": str(self.version)}}
+
+    async def merge(self, kind, key, changes, sub=""):  # noqa: ARG002 - as its parent
+        self.statuses.append(changes["status"])
+        raise Gone
+
+    async def delete(self, kind, key):  # noqa: ARG002 - as its parent
+        return {}
+
+
+class Gone(Exception):
+    """A test has seen enough."""
+
+
+@pytest.fixture
+def api():
+    return Answering()
+
+
+@pytest.fixture
+def alone(api):
+    alone = Alone()
+    alone.reconciler = Reconciler(api, alone.world, Telemetry(), None, lambda: 0.0)  # type: ignore[arg-type]
+    return alone
+
+
+async def test_the_hosts_that_are_told_are_those_that_were_judged(alone, api):
+    alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER])
+    api.meanwhile = lambda: alone.put(apirule("a", PUBLIC, "b.example.com"), generation=2)
+    with pytest.raises(Gone):
+        await alone.reconciler.reconcile("shop/a")
+    assert alone.world.claims.of("shop/a").hosts == ("b.example.com",)
+    (told,) = api.statuses
+    assert told["hosts"] == ["a.example.com"]
+
+
+async def test_who_leads_again_lets_guards_stay_for_the_whole_time(alone):
+    alone.reconciler.guards_outlive_s = OUTLIVE_S
+    alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER])
+    await alone.reconciler._pursue(alone.world.rules["shop/a"])
+    alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER], deletionTimestamp="2026-01-01T00:00:00Z")
+    assert isinstance(await alone.reconciler.reconcile("shop/a"), Waiting)
+    await asyncio.sleep(OUTLIVE_S)
+    leading = asyncio.create_task(Leader(Queue(lambda: 0.0), alone.reconciler, Telemetry()).run())
+    await asyncio.sleep(0)
+    leading.cancel()
+    assert isinstance(await alone.reconciler.reconcile("shop/a"), Waiting)
