@@ -10,9 +10,10 @@ import structlog
 
 from authz.controller.api import NotLeading, Refused, Unreachable
 from authz.controller.reconcile import Reconciler
+from authz.controller.rewrites import WINDOW_S, Contested
 from authz.controller.status import Disputed, Failed, Obstructed, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
-from authz.controller.workqueue import Queue
+from authz.controller.workqueue import BACKOFF_MAX_S, Queue
 
 WORKERS = 32  # keys at once: twice the requests under way, so that one is always ready to be sent
 ABSENT_MAX_S = 2.0  # between attempts while the API server is away, or somebody else has to move first
@@ -33,8 +34,8 @@ class Leader:
 
     async def run(self) -> None:
         """For ever."""
-        async with asyncio.TaskGroup() as group:
         self._reconciler.begin()
+        async with asyncio.TaskGroup() as group:
             for _ in range(self._workers):
                 group.create_task(self._work())
 
@@ -58,10 +59,11 @@ class Leader:
                 if not self._queue.is_failing(key):  # once: every APIRule comes again, every 2 s
                     _log.warning("the API server does not answer", apirule=key, error=str(outcome))
                 self._queue.retry(key, ABSENT_MAX_S)
-            case Failed(message=message) | Disputed(message=message):
-                self._telemetry.failed("refused" if isinstance(outcome, Failed) else "disputed")
+            case Failed(message=message) | Disputed(message=message) | Contested(message=message):
+                refused = isinstance(outcome, Failed)
+                self._telemetry.failed("refused" if refused else "disputed")
                 _log.warning("an object can not be as it shall", apirule=key, error=message)
-                self._queue.retry(key)
+                self._queue.retry(key, BACKOFF_MAX_S if refused else WINDOW_S)
             case Refused(status=409):
                 self._telemetry.failed("conflict")
                 self._queue.retry(key)

@@ -5,7 +5,7 @@ Called for a key, not for a change: it may be called at any time, any number of 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from authz.controller import exposure, facts, held, kinds, obstruction, status
 from authz.controller.api import Api, Refused
@@ -149,8 +149,10 @@ class Reconciler:
         """Also takes away what others have put into it, which server-side apply leaves there."""
         kind, name = EMITTED[resource["kind"]], kinds.key(resource)
         content = held.content(resource)
-        self._rewrites.count((kind.name, name), content)
-        written = await self._api.apply(kind, resource)
+        # A guard that has gone is put back at any pace: without an ALLOW its pods are open to everyone.
+        lost = kind != VIRTUAL_SERVICES and name not in self._world.store(kind.name).known
+        with nullcontext() if lost else self._rewrites.counted((kind.name, name), content):
+            written = await self._api.apply(kind, resource)
         if excess := held.excess(written, resource):
             written = await self._api.merge(kind, name, excess)
         self._world.store(kind.name).put(written)
@@ -158,11 +160,11 @@ class Reconciler:
             raise Refused(422, f"{kind.name} {name} is not what was applied: something changes it")
 
     async def _delete(self, kind: str, key: str) -> None:
-        self._rewrites.count((kind, key))
-        self._world.belongings.gone((kind, key))
         left: Document = {}
         try:
-            left = await self._api.delete(EMITTED[kind], key)
+            with self._rewrites.counted((kind, key)):
+                self._world.belongings.gone((kind, key))
+                left = await self._api.delete(EMITTED[kind], key)
         except Refused as refused:
             if refused.status != 404:
                 raise

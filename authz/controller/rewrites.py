@@ -1,9 +1,11 @@
 """How often an object has been put back: who fights for it with somebody else does so at a bounded pace.
 
-Another controller of another configuration or GitOps that prunes would else be answered at full speed.
+Another controller of another configuration would else be answered at full speed. Guards that have gone are
+not counted: without them nothing is safe.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from authz.controller.api import Refused
 from authz.controller.belongings import Id
@@ -30,12 +32,14 @@ class Rewrites:
         self._clock = clock
         self._counted = Memo[tuple[int, float]](REMEMBERED_MAX)  # and since when
 
-    def count(self, id_: Id, content: bytes = b"") -> None:
-        """It is about to be written so, or deleted. Raises Contested."""
+    @contextmanager
+    def counted(self, id_: Id, content: bytes = b"") -> Iterator[None]:
+        """It is written so, or deleted; what fails does not count. Raises Contested, before that."""
         now_s, key = self._clock(), (id_, hash(content))
         times, since_s = self._counted.get(key) or (0, now_s)
         if not 0 <= now_s - since_s < WINDOW_S:
             times, since_s = 0, now_s
         if times == TIMES_MAX:
             raise Contested(id_)
+        yield
         self._counted.put(key, (times + 1, since_s))

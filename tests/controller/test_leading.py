@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
+from authz.controller.api import Unreachable
 from authz.controller.held import FINALIZER
 from authz.controller.leader import Leader
 from authz.controller.reconcile import Reconciler
-from authz.controller.status import Waiting
+from authz.controller.rewrites import TIMES_MAX
+from authz.controller.status import Done, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.workqueue import Queue
 from tests.controller.clusters import PUBLIC, apirule
@@ -63,6 +65,17 @@ async def test_the_hosts_that_are_told_are_those_that_were_judged(alone, api):
     assert alone.world.claims.of("shop/a").hosts == ("b.example.com",)
     (told,) = api.statuses
     assert told["hosts"] == ["a.example.com"]
+
+
+async def test_an_api_server_that_does_not_answer_is_no_fight(alone, api):
+    alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER])
+    await alone.reconciler._pursue(alone.world.rules["shop/a"])
+    alone.world.virtual_services.forget("shop/a")
+    for _ in range(TIMES_MAX + 1):
+        api.errors = [Unreachable()]
+        with pytest.raises(Unreachable):
+            await alone.reconciler._pursue(alone.world.rules["shop/a"])
+    assert await alone.reconciler._pursue(alone.world.rules["shop/a"]) == Done()
 
 
 async def test_who_leads_again_lets_guards_stay_for_the_whole_time(alone):

@@ -2,10 +2,14 @@
 
 import pytest
 
+from authz.controller.api import Unreachable
 from authz.controller.held import FINALIZER
+from authz.controller.leader import Leader
 from authz.controller.reconcile import Reconciler
 from authz.controller.rewrites import TIMES_MAX, WINDOW_S, Contested, Rewrites
 from authz.controller.status import Disputed, Done
+from authz.controller.telemetry import Telemetry
+from authz.controller.workqueue import BACKOFF_MAX_S, Queue
 from tests.controller.clusters import PUBLIC, apirule
 from tests.controller.fakes import FakeApi
 from tests.controller.worlds import Alone
@@ -22,46 +26,113 @@ def now():
 def rewrites(now):
     found = Rewrites(lambda: now[0])
     for _ in range(TIMES_MAX):
-        found.count(ROUTE, b"a")
+        with found.counted(ROUTE, b"a"):
+            pass
     return found
 
 
 @pytest.mark.parametrize("passed_s", [0.0, WINDOW_S - 1])
 def test_the_same_is_not_written_again_and_again(rewrites, now, passed_s):
     now[0] += passed_s
-    with pytest.raises(Contested, match="VirtualService shop/a was put back 10 times within a minute"):
-        rewrites.count(ROUTE, b"a")
+    with (
+        pytest.raises(Contested, match="VirtualService shop/a was put back 10 times within a minute"),
+        rewrites.counted(ROUTE, b"a"),
+    ):
+        pytest.fail("it was written")
 
 
 @pytest.mark.parametrize("passed_s", [WINDOW_S, -1.0], ids=["later", "the clock was set back"])
 def test_it_goes_on_after_a_while(rewrites, now, passed_s):
     now[0] += passed_s
-    rewrites.count(ROUTE, b"a")
+    with rewrites.counted(ROUTE, b"a"):
+        pass
 
 
 def test_an_edit_counts_anew(rewrites):
-    rewrites.count(ROUTE, b"b")
-    rewrites.count(ROUTE)
+    with rewrites.counted(ROUTE, b"b"), rewrites.counted(ROUTE):
+        pass
+
+
+def test_what_was_not_written_does_not_count(now):
+    rewrites = Rewrites(lambda: now[0])
+    for _ in range(TIMES_MAX + 1):
+        with pytest.raises(Unreachable), rewrites.counted(ROUTE, b"a"):
+            raise Unreachable
+
+
+class Patience(Queue):
+    """How long at most it is told to wait."""
+
+    def __init__(self):
+        super().__init__(lambda: 0.0)
+        self.longest_s = []
+
+    def retry(self, key, longest_s=BACKOFF_MAX_S):  # noqa: ARG002 - as its parent
+        self.longest_s.append(longest_s)
+        return longest_s
 
 
 class Written(FakeApi):
-    """Whatever is applied is as it shall be, and gone again."""
+    """Whatever is applied is as it shall be."""
 
     async def apply(self, kind, document):  # noqa: ARG002 - as its parent
-        return document | {"metadata": document["metadata"] | {"resourceVersion": "1"}}
+        return self._write(document)
+
+    async def list(self, kind, query):  # noqa: ARG002 - as its parent
+        return {"metadata": {}, "items": []}  # pods
 
 
-async def test_the_author_is_told():
+@pytest.fixture
+def api():
+    return Written()
+
+
+@pytest.fixture
+def alone(api):
     alone = Alone()
+    alone.reconciler = Reconciler(api, alone.world, None, None, lambda: 0.0)  # type: ignore[arg-type]
     alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER])
-    reconciler = Reconciler(Written(), alone.world, None, None, lambda: 0.0)  # type: ignore[arg-type]
+    return alone
+
+
+async def fought_for(alone, api, undo):
+    """What comes of each attempt, where somebody else undoes it every time."""
     told = []
-    for _ in range(TIMES_MAX + 1):
-        told.append(await reconciler._pursue(alone.world.rules["shop/a"]))
-        for store in (alone.world.policies, alone.world.virtual_services):
-            for key in [*store.known]:
-                store.forget(key)
-    *good, last = told
-    assert good == [Done()] * TIMES_MAX
+    for _ in range(TIMES_MAX + 2):
+        told.append(await alone.reconciler._pursue(alone.world.rules["shop/a"]))
+        undo(alone.world, api)
+    return told
+
+
+def take_the_route(world, _):
+    world.virtual_services.forget("shop/a")
+
+
+def take_the_guards(world, _):
+    for key in [*world.policies.known]:
+        world.policies.forget(key)
+
+
+def weaken_the_guards(world, api):
+    for key in world.policies.known:
+        world.policies.put(api._write(api.objects[key] | {"spec": {"rules": [{}]}}))
+
+
+@pytest.mark.parametrize("undo", [take_the_route, weaken_the_guards])
+async def test_the_author_is_told(alone, api, undo):
+    *good, last = await fought_for(alone, api, undo)
+    assert good[:TIMES_MAX] == [Done()] * TIMES_MAX
     assert isinstance(last, Disputed)
     assert "was put back 10 times within a minute" in last.message
+
+
+async def test_a_guard_that_somebody_takes_away_is_put_back_every_time(alone, api):
+    assert await fought_for(alone, api, take_the_guards) == [Done()] * (TIMES_MAX + 2)
+
+
+@pytest.mark.parametrize("outcome", [Disputed("again"), Contested(ROUTE)])
+def test_it_is_tried_again_when_the_minute_is_over(outcome):
+    queue, telemetry = Patience(), Telemetry()
+    Leader(queue, None, telemetry)._conclude("shop/a", outcome)  # type: ignore[arg-type]
+    assert queue.longest_s == [WINDOW_S]
+    assert b'errors_total{cause="disputed"} 1.0' in telemetry.page()
