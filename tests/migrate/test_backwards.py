@@ -195,3 +195,35 @@ async def test_who_was_interrupted_at_the_guards_has_to_ask_its_neighbours_too()
     now = shared(Stage.SHADOW, Stage.SWITCH)
     written(now, Mark("shop/orders", {STAGE: "guard", ROUTES: "shop/orders-x7k2p"}))
     assert "shop/more's" in await told(now, choices=Choices(only=["shop/orders"]))
+
+
+def claimed(by):
+    """At the switch, after somebody else has had its host from long before."""
+    since = {"creationTimestamp": "2020-01-01T00:00:00Z"}
+    now = at(Stage.SWITCH)
+    rule = now["APIRule", "shop/orders"]
+    mine = rule | {"metadata": rule["metadata"] | {"creationTimestamp": by}}
+    theirs = wanted("orders") | {"metadata": {"name": "pay", "namespace": "bank", **since}}
+    return now | {("APIRule", "shop/orders"): mine, ("APIRule", "bank/pay"): theirs}
+
+
+async def test_the_old_route_does_not_come_back_to_a_host_of_another_apirule():
+    found = await told(claimed("2021-01-01T00:00:00Z"), choices=Choices(only=["shop/orders"]))
+    assert "Host orders.example.com is occupied by APIRule bank/pay" in found
+
+
+async def test_who_only_names_its_host_later_keeps_nobody_from_going_back():
+    undo = Undo(claimed("2019-01-01T00:00:00Z"), choices=Choices(only=["shop/orders"]))
+    assert await undo.undo(None, dry_run=False)
+
+
+async def test_the_old_route_does_not_come_back_to_a_host_that_others_serve():
+    elder = route("bank/pay", creationTimestamp="2020-01-01T00:00:00Z")
+    found = await told(at(Stage.SWITCH) | {("VirtualService", "bank/pay"): elder})
+    assert "Host orders.example.com is occupied by VirtualService bank/pay" in found
+
+
+async def test_marks_that_can_not_be_read_bring_nothing_back():
+    now = at(Stage.SWITCH)
+    written(now, Mark("shop/orders", {ROUTES: "bank/pay"}))
+    assert "migration-routes" in await told(now)

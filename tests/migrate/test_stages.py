@@ -351,6 +351,7 @@ PLANTED = saved.Saved("shop/orders", routes=(route("orders-x7k2p", labels=KYMAS)
         replace(PLANTED, routes=(route("bank/hijack", host="bank.example.com"),)),
         replace(PLANTED, rules=(old_rule("bank/bank-0"),)),
         replace(PLANTED, routes=(old_rule(),)),
+        replace(PLANTED, rules=(old_rule() | {"spec": {"match": "nonsense"}},)),
         replace(PLANTED, rules=(route("orders-x7k2p"),)),
         replace(PLANTED, apirule=wanted("bank/orders")),
         replace(PLANTED, apirule=wanted("archive")),
@@ -361,6 +362,73 @@ def test_a_planted_secret_sends_nobody_to_objects_of_others(kept):
     found = planned(now)
     assert "somebody has edited it" in found.obstacles[0]
     assert stages.back(found.item) == (Stage.BEFORE, ())
+
+
+def ruled(url: str) -> dict[str, Any]:
+    there = old_rule()
+    return there | {"spec": there["spec"] | {"match": {"url": url, "methods": ["GET"]}}}
+
+
+def labelled(there: dict[str, Any]) -> dict[str, Any]:
+    return there | {"metadata": there["metadata"] | {"labels": KYMAS}}
+
+
+def elsewhere(gateways: Any) -> dict[str, Any]:
+    there = route("orders-x7k2p", labels=KYMAS)
+    return there | {"spec": there["spec"] | {"gateways": gateways}}
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.BEFORE])
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (replace(PLANTED, routes=(route("evil", host="pay.example.com"),)), "evil, which also serves pay."),
+        (replace(PLANTED, routes=(route("evil", host="*"),)), "evil, which also serves *"),
+        (replace(PLANTED, routes=(elsewhere(["istio-system/other"]),)), "is not of Gateway istio-system/gat"),
+        (replace(PLANTED, routes=(elsewhere("nonsense"),)), "is not of Gateway istio-system/gateway"),
+        (
+            replace(PLANTED, rules=(ruled("https://pay.example.com/<.*>"),)),
+            "Rule shop/orders-0, which is not",
+        ),
+        (replace(PLANTED, rules=(ruled("https://<.*>/<.*>"),)), "is not for the APIRule's hosts alone"),
+        (replace(PLANTED, rules=(ruled("https://<orders|pay>.example.com/"),)), "hosts alone"),
+        (replace(PLANTED, rules=(ruled("<.*>://orders.example.com/"),)), "hosts alone"),
+        (replace(PLANTED, rules=(ruled("<.*>"),)), "hosts alone"),
+        (replace(PLANTED, rules=(ruled(""),)), "hosts alone"),
+    ],
+)
+def test_a_planted_secret_brings_no_host_of_others(stage, kept, message):
+    kept = replace(kept, finished=stage is Stage.FINISH)
+    now = at(stage) | {("Secret", "shop/orders-migration"): saved.secret(kept)}
+    found = planned(now)
+    assert message in found.obstacles[0]
+    assert stages.back(found.item) == (Stage.BEFORE, ())
+    assert found.item.kept.routes == ()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "url"),
+    [
+        (["orders"], "<http|https>://orders.example.com</.*>"),
+        (["orders.example.com"], "<https?>://Orders.example.com:443/a"),
+        (["orders.example.com"], "http<s?>://orders.example.com<.*>"),
+        (["orders.example.com"], "<{http,https}>://orders.example.com<(:[0-9]+)?>/<.*>"),
+        (["orders.example.com", "pay.example.com"], "https://<orders|pay>.example.com/<.*>"),
+    ],
+)
+def test_what_was_kept_of_its_own_hosts_however_written_comes_back(hosts, url):
+    now = state(labelled(ruled(url)))
+    for to in (Stage.PREPARE, Stage.SWITCH, Stage.FINISH):
+        found = planned(now, wanted(hosts=hosts))
+        assert found.obstacles == ()
+        for one in writes(stages.forward(found.item, to)):
+            written(now, one)
+    assert [key(one) for one in planned(now, wanted(hosts=hosts)).item.kept.rules] == ["shop/orders-0"]
+
+
+def test_a_labelled_rule_of_other_hosts_is_in_the_way_from_the_first():
+    (line,) = planned(state(labelled(ruled("https://pay.example.com/")))).obstacles
+    assert line.startswith("Rule shop/orders-0 has the APIRule's labels, and is not for its hosts alone")
 
 
 OURS = route("orders", to="orders", labels=KYMAS)

@@ -6,6 +6,9 @@ Pure. To go back is to write what once was: what has been changed since, or is s
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from authz.controller.kinds import Document, key
+from authz.istio import apirule, obstacles
+from authz.istio.cluster import Cluster
+from authz.istio.problem import Invalid
 from authz.migrate.stages.hindrances import changed
 from authz.migrate.stages.steps import Item, Stage, leaving
 from authz.migrate.stages.survey import Planned
@@ -48,6 +51,17 @@ def problems(
         yield from unserved(survey, item, ready=False)
     if stage is Stage.FINISH and item.kept.rules and not asked:
         yield _NO_RULES
+
+
+def occupied(survey: Survey, standing: Cluster, item: Item) -> Iterator[str]:
+    """By others than this APIRule: old routes would come back to hosts that it only names."""
+    there = survey.find("APIRule", item.key)
+    if there is None or leaving(item) < Stage.SHADOW:
+        return
+    try:
+        yield from map(str, obstacles.of_hosts(apirule.parse(there), standing))
+    except Invalid as invalid:
+        yield from map(str, invalid.problems)
 
 
 def _shared(one: Planned, due: Sequence[Planned], known: Mapping[str, Item]) -> Iterator[str]:

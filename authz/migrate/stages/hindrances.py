@@ -13,7 +13,7 @@ from authz.istio.cluster import Cluster
 from authz.istio.migration import ROUTES, STAGE
 from authz.istio.obstacles import problems as in_the_way
 from authz.istio.problem import Invalid
-from authz.migrate.stages import allows, saved
+from authz.migrate.stages import allows, planted, saved
 from authz.migrate.stages.steps import Item, Stage
 from authz.migrate.stages.surveyed import Survey, owner
 
@@ -48,6 +48,10 @@ _SINCE = (
 _RULE_ELSEWHERE = (
     "Rule {} is for {} too, and of another namespace than the APIRule: it would go in the end, "
     "so let its people move it here first"
+)
+_RULE_OF_OTHERS = (
+    "Rule {} has the APIRule's labels, and is not for its hosts alone ({}): take the labels off, "
+    "or write its address without patterns in the host"
 )
 _RENAMED = (
     "VirtualService {} sends requests to the workload as {}, which the policy of the migration would refuse "
@@ -109,6 +113,8 @@ def _rules_elsewhere(wanted: APIRule, item: Item, own: set[str]) -> Iterator[str
     for one in item.kept.rules:
         if key(one).partition("/")[0] != wanted.namespace:
             yield _RULE_ELSEWHERE.format(key(one), ", ".join(sorted(own)))
+        elif not planted.is_for(one, own):
+            yield _RULE_OF_OTHERS.format(key(one), ", ".join(sorted(own)))
 
 
 def _renamed(item: Item, own: set[str]) -> Iterator[str]:

@@ -128,9 +128,10 @@ class Journey:
     def _held(self, found: Survey, due: Sequence[Planned]) -> bool:
         """Tells why they stay, all of them: of those on one workload none goes alone."""
         every, asked = survey.plan(found, self._wanted), bool(self._choices.oathkeeper)
-        held = False
+        standing, held = found.around([]), False
         for one in due:
-            for line in backwards.problems(found, one, due, every, asked=asked):
+            problems = backwards.problems(found, one, due, every, asked=asked)
+            for line in [*backwards.occupied(found, standing, one.item), *problems]:
                 self._tell(f"{one.item.key}: stays at {one.item.stage!s}: {line}")
                 held = True
         return held

@@ -12,8 +12,9 @@ from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster
 from authz.istio.migration import PREFIX, STAGE
 from authz.istio.problem import Invalid
-from authz.migrate.stages import allows, copies, hindrances, lost, saved
+from authz.migrate.stages import allows, copies, hindrances, lost, planted, saved
 from authz.migrate.stages.admission import Admission
+from authz.migrate.stages.planted import Foreign
 from authz.migrate.stages.saved import Saved, TooLarge
 from authz.migrate.stages.steps import Item, Stage
 from authz.migrate.stages.surveyed import Survey, owner
@@ -61,9 +62,9 @@ def _planned(survey: Survey, around: Cluster, wanted: Document, shadow: str) -> 
         kept = _kept(survey, around, parsed, there)
     except Invalid as invalid:
         return Planned(Item(wanted, Saved(name)), tuple(map(str, invalid.problems)))
-    except TooLarge as error:
+    except (TooLarge, Foreign) as error:
         return Planned(Item(wanted, Saved(name)), (str(error),))
-    except (KeyError, ValueError, TypeError):
+    except (AttributeError, KeyError, ValueError, TypeError):
         return Planned(Item(wanted, Saved(name)), (_BROKEN.format(name),))
     marked = saved.annotations(there).get(STAGE, "") if there else ""
     item = Item(
@@ -106,7 +107,9 @@ def _unmarked(document: Document) -> Document:
 def _kept(survey: Survey, around: Cluster, wanted: APIRule, there: Document | None) -> Saved:
     """What was kept when it began, else what stands now."""
     if found := survey.find("Secret", f"{wanted.key}-migration"):
-        return _own(saved.read(found), wanted)
+        kept = _own(saved.read(found), wanted)
+        planted.check(kept, wanted, hosts.full(wanted, around.gateways))
+        return kept
     kept = Saved(
         wanted.key,
         apirule=saved.plain(there) if there else None,
