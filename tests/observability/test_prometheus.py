@@ -124,12 +124,13 @@ def controller() -> Iterator[str]:
 
 
 def _trouble(busy: Running, made: Prometheus) -> None:
-    """Decisions of several kinds while somebody looks."""
+    """Decisions of several kinds, and a controller that works, while somebody looks."""
 
     def seen() -> bool:
         busy.check(ask("/"))
         busy.check(ask("/", host="other"))
-        return len(made.ask("rate(authz_checks_total[10s]) > 0")) >= 2
+        works = made.ask("rate(authz_controller_queue_seconds_count[10s]) > 0")
+        return bool(works) and len(made.ask("rate(authz_checks_total[10s]) > 0")) >= 2
 
     eventually(seen)
 
