@@ -134,9 +134,13 @@ class Api:
         """Raises Refused with 409 if it has changed since it was read."""
         return await self.send(Call("update", kind, kind.at(key(document)), body=document))
 
-    async def delete(self, kind: Kind, key: str) -> Document:
-        """What is left of it, if others have finalizers on it. Raises Refused with 404 if there is none."""
-        return await self.send(Call("delete", kind, kind.at(key)))
+    async def delete(self, kind: Kind, key: str, version: str = "") -> Document:
+        """What is left of it, if others have finalizers on it. Raises Refused with 404 if there is none.
+
+        With a `version` also with 409, if it has changed since it was read.
+        """
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": version}}
+        return await self.send(Call("delete", kind, kind.at(key), body=options if version else None))
 
     async def send(self, call: Call) -> Document:
         """Raises Refused, Unreachable or NotLeading."""

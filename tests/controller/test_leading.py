@@ -37,7 +37,7 @@ class Answering(FakeApi):
         self.statuses.append(changes["status"])
         raise Gone
 
-    async def delete(self, kind, key):  # noqa: ARG002 - as its parent
+    async def delete(self, kind, key, version=""):  # noqa: ARG002 - as its parent
         return {}
 
 

@@ -4,8 +4,12 @@ import json
 
 import pytest
 
+from authz.controller import kubeconfig
+from authz.controller.api import Refused
 from authz.migrate.old import in_cluster, reading
 from authz.migrate.old.kinds import ANNOTATION
+from authz.migrate.stages import cluster
+from authz.migrate.stages.saved import KEPT
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +70,19 @@ async def test_all_that_is_old_in_a_cluster_is_found_page_by_page(kube):
     assert (problems, world.problems) == ([], ())
     assert [one.origin.kind for one in world.objects].count("Rule") == MANY
     assert "migrate/old" in [one.origin.key for one in world.objects]
+
+
+async def test_what_has_changed_since_it_was_read_is_not_deleted(kube):
+    kube.namespace("deleting")
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "deleting"}}
+    async with cluster.entered(kubeconfig.read(kube.kubeconfig)) as api:
+        first = await api.create(KEPT, secret)
+        second = await api.replace(KEPT, first | {"stringData": {"a": "b"}})
+        with pytest.raises(Refused, match="409"):
+            await api.delete(KEPT, "deleting/a", first["metadata"]["resourceVersion"])
+        await api.delete(KEPT, "deleting/a", second["metadata"]["resourceVersion"])
+        with pytest.raises(Refused, match="404"):
+            await api.get(KEPT, "deleting/a")
 
 
 async def test_a_cluster_that_does_not_answer_is_a_problem(tmp_path):

@@ -15,6 +15,12 @@ from authz.migrate.stages.writes import Put, Remove
 from tests.migrate.test_stages import at, old_rule, planned, route, writes
 
 
+def _version(document):
+    """Of an object, by all that it says."""
+    metadata = {name: one for name, one in document["metadata"].items() if name != "resourceVersion"}
+    return repr(document | {"metadata": metadata})
+
+
 class Server:
     """An API server in memory. `meanwhile` is what somebody else writes just before us, once."""
 
@@ -25,18 +31,23 @@ class Server:
     async def get(self, _kind, _key):
         if self.there is None:
             raise Refused(404, "not found")
-        return self.there
+        return self.there | {"metadata": self.there["metadata"] | {"resourceVersion": _version(self.there)}}
 
     async def create(self, _kind, document):
         self.there = document
 
     async def replace(self, _kind, document):
+        document["metadata"].pop("resourceVersion")
         if self._meanwhile:
             self.there, self._meanwhile = self._meanwhile, None
             raise Refused(409, "has been modified")
         self.there = document
 
-    async def delete(self, *_):
+    async def delete(self, _kind, _key, version):
+        if self._meanwhile:
+            self.there, self._meanwhile = self._meanwhile, None
+        if version != _version(self.there):
+            raise Refused(409, "the ResourceVersion in the precondition does not match")
         self.there = None
 
 
@@ -77,6 +88,35 @@ async def test_a_route_that_is_changed_at_the_same_moment_is_left_so(monkeypatch
     with pytest.raises(Stuck, match="changed meanwhile by argocd"):
         await cluster.write(server, routing(Stage.SWITCH, Stage.SHADOW))
     assert server.there == changed(http=[])
+
+
+async def test_a_route_that_is_changed_just_before_it_goes_stays(monkeypatch):
+    monkeypatch.setattr(cluster, "PAUSE_S", 0)
+    server: Any = Server(route("orders-x7k2p"), meanwhile=changed(http=[]))
+    with pytest.raises(Stuck, match="changed meanwhile by argocd"):
+        await cluster.write(server, routing(Stage.SHADOW, Stage.SWITCH))
+    assert server.there == changed(http=[])
+
+
+async def test_what_is_labelled_just_before_it_goes_goes_all_the_same(monkeypatch):
+    monkeypatch.setattr(cluster, "PAUSE_S", 0)
+    labelled = route("orders-x7k2p", labels={"team": "shop"})
+    server: Any = Server(route("orders-x7k2p"), meanwhile=labelled)
+    await cluster.write(server, routing(Stage.SHADOW, Stage.SWITCH))
+    assert server.there is None
+
+
+async def test_a_rule_that_is_another_by_now_does_not_go_at_the_finish():
+    other = old_rule() | {"spec": {"match": {"url": "https://other.example.com/"}}}
+    (remove,) = (
+        one
+        for one in writes(stages.forward(planned(at(Stage.SWITCH)).item, Stage.FINISH))
+        if isinstance(one, Remove) and one.kind is RULES
+    )
+    server: Any = Server(other)
+    with pytest.raises(Stuck, match=f"Rule {key(other)} has been changed meanwhile"):
+        await cluster.write(server, remove)
+    assert server.there == other
 
 
 async def test_a_conflict_about_anything_else_is_no_obstacle(monkeypatch):

@@ -152,10 +152,11 @@ async def _write(api: Api, one: Write) -> None:
         case Put():
             await _put(api, one)
         case Remove(kind, name):
-            await _look(api, one, name)
-            await _unless_gone(lambda: api.delete(kind, name))
-            if await _unless_gone(lambda: api.get(kind, name)):
-                raise Unreachable(f"{kind.name} {name} has not gone yet")
+            if there := await _look(api, one, name):
+                version = there["metadata"]["resourceVersion"]
+                await _unless_gone(lambda: api.delete(kind, name, version))
+                if await _unless_gone(lambda: api.get(kind, name)):
+                    raise Unreachable(f"{kind.name} {name} has not gone yet")
         case Mark(name, annotations):
             await api.merge(APIRULES, name, {"metadata": {"annotations": dict(annotations)}})
 
@@ -175,7 +176,7 @@ async def _put(api: Api, one: Put) -> None:
 async def _look(api: Api, one: Put | Remove, name: str, wanted: Document | None = None) -> Document | None:
     """What is there. Raises Stuck if it says what nobody has looked at before this was planned."""
     there = await _unless_gone(lambda: api.get(one.kind, name))
-    if there and one.was is not None and there["spec"] not in (*one.was, wanted):
+    if there and one.was is not None and (there.get("spec") or {}) not in (*one.was, wanted):
         raise Stuck(_MEANWHILE.format(one.kind.name, name, writer(there)))
     return there
 

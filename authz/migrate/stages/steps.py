@@ -170,7 +170,7 @@ def _finish(item: Item, *, keeps_callers: bool) -> tuple[Step, ...]:
         Step("that it ends is kept", (Put(KEPT, saved.secret(item.kept, finished=True)),)),
         Step("callers in the cluster are " + ("kept" if keeps_callers else "refused"), shut),
         Step("the APIRule is on its own", (Mark(item.key, {STAGE: None, ROUTES: None}),), None),
-        Step("the old Rules go", tuple(Remove(RULES, key(one)) for one in item.kept.rules)),
+        Step("the old Rules go", tuple(Remove(RULES, key(one), (one["spec"],)) for one in item.kept.rules)),
     )
 
 
