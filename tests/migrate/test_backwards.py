@@ -193,7 +193,7 @@ async def test_a_route_of_its_name_that_came_after_the_switch_is_not_written_ove
 
 async def test_who_was_interrupted_at_the_guards_has_to_ask_its_neighbours_too():
     now = shared(Stage.SHADOW, Stage.SWITCH)
-    written(now, Mark("shop/orders", {STAGE: "guard", ROUTES: "shop/orders-x7k2p"}))
+    written(now, Mark("shop/orders", {STAGE: "guard", ROUTES: "shop/orders-x7k2p"}, "shadow"))
     assert "shop/more's" in await told(now, choices=Choices(only=["shop/orders"]))
 
 
@@ -225,5 +225,5 @@ async def test_the_old_route_does_not_come_back_to_a_host_that_others_serve():
 
 async def test_marks_that_can_not_be_read_bring_nothing_back():
     now = at(Stage.SWITCH)
-    written(now, Mark("shop/orders", {ROUTES: "bank/pay"}))
+    written(now, Mark("shop/orders", {ROUTES: "bank/pay"}, "switch"))
     assert "migration-routes" in await told(now)

@@ -81,7 +81,7 @@ class Undo(Journey):
 def guarded():
     """Interrupted while the connections of before drain."""
     now = at(Stage.SHADOW)
-    written(now, Mark("shop/orders", {STAGE: "guard", ROUTES: "shop/orders-x7k2p"}))
+    written(now, Mark("shop/orders", {STAGE: "guard", ROUTES: "shop/orders-x7k2p"}, "shadow"))
     return now
 
 

@@ -1,7 +1,7 @@
 """The way from stage to stage, without a cluster: whatever is interrupted, its hosts are served."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -16,7 +16,7 @@ from authz.migrate.stages import steps as stages
 from authz.migrate.stages.hindrances import through_oathkeeper
 from authz.migrate.stages.steps import Stage, Step
 from authz.migrate.stages.surveyed import Survey
-from authz.migrate.stages.writes import Mark, Put, Remove, Write
+from authz.migrate.stages.writes import Mark, Put, Remove, Still, Write
 
 SETTINGS = config.parse("istio: {provider: authz}")
 SHADOW = "authz-shadow.authz-system:8080"
@@ -108,14 +108,18 @@ def written(now: State, one: Write) -> None:
             now[name] = cluster.changed(document, now.get(name, {"metadata": {}}))
         case Remove(kind, name):
             now.pop((kind.name, name), None)
-        case Mark(name, annotations):
+        case Still(kind, document):
+            assert now[kind.name, key(document)]["spec"] == document["spec"]
+        case Mark(name, annotations, was):
             there = now["APIRule", name]
-            marks = saved.annotations(there) | dict(annotations)
+            before = saved.annotations(there)
+            assert before.get(STAGE, "") in (was, annotations.get(STAGE) or "")
+            marks = before | dict(annotations)
             kept = {mark: text for mark, text in marks.items() if text is not None}
             now["APIRule", name] = there | {"metadata": there["metadata"] | {"annotations": kept}}
 
 
-def writes(steps: tuple[Step, ...]) -> Iterator[Write]:
+def writes(steps: Iterable[Step]) -> Iterator[Write]:
     return (one for step in steps for one in step.writes)
 
 

@@ -17,13 +17,14 @@ from authz.controller.plan import plan
 from authz.controller.watch import Watch
 from authz.controller.world import World
 from authz.istio import authentication, policy, translate
+from authz.istio.migration import STAGE
 from authz.istio.problem import Invalid
 from authz.migrate.stages import saved
 from authz.migrate.stages.admission import POLICIES
 from authz.migrate.stages.hindrances import writer
 from authz.migrate.stages.saved import KEPT, RULES
 from authz.migrate.stages.surveyed import Survey
-from authz.migrate.stages.writes import Mark, Put, Remove, Write
+from authz.migrate.stages.writes import Mark, Put, Remove, Still, Write
 from authz.server.authorizers import authorizers_of
 from authz.server.ruleset import mesh_of
 
@@ -39,6 +40,8 @@ _KINDS = (APIRULES, VIRTUAL_SERVICES, SERVICES, GATEWAYS, POLICIES, _AUTHENTICAT
 
 
 _MEANWHILE = "{} {} has been changed meanwhile by {}, and is left so: put it back as it was, or take it away"
+_ELSEWHERE = "APIRule {} is {} by now, not {}: somebody else is at it, let them end first"
+_NO_LONGER = "{} {} is not as it was written, {} has changed it: somebody else is at it, let them end first"
 
 
 class Stuck(Exception):
@@ -157,8 +160,23 @@ async def _write(api: Api, one: Write) -> None:
                 await _unless_gone(lambda: api.delete(kind, name, version))
                 if await _unless_gone(lambda: api.get(kind, name)):
                     raise Unreachable(f"{kind.name} {name} has not gone yet")
-        case Mark(name, annotations):
-            await api.merge(APIRULES, name, {"metadata": {"annotations": dict(annotations)}})
+        case Mark():
+            await _mark(api, one)
+        case Still(kind, document):
+            there = await _unless_gone(lambda: api.get(kind, key(document)))
+            if not there or there["spec"] != document["spec"]:
+                by = writer(there) if there else "somebody"
+                raise Stuck(_NO_LONGER.format(kind.name, key(document), by))
+
+
+async def _mark(api: Api, one: Mark) -> None:
+    """Of two who go different ways at once, one stops."""
+    metadata = (await api.get(APIRULES, one.key))["metadata"]
+    now = saved.annotations({"metadata": metadata}).get(STAGE, "")
+    if now not in (one.was, one.annotations.get(STAGE, one.was) or ""):
+        raise Stuck(_ELSEWHERE.format(one.key, now or "unmarked", one.was or "unmarked"))
+    version = {"resourceVersion": metadata["resourceVersion"]}
+    await api.merge(APIRULES, one.key, {"metadata": version | {"annotations": dict(one.annotations)}})
 
 
 async def _put(api: Api, one: Put) -> None:
@@ -208,6 +226,8 @@ def describe(one: Write) -> str:
             return f"{kind.name} {key(document)}"
         case Remove(kind, name):
             return f"{kind.name} {name}, which goes"
+        case Still(kind, document):
+            return f"{kind.name} {key(document)}, which is looked at"
         case Mark(name, annotations):
             said = (f"{mark.partition('/')[2]}={text}" for mark, text in annotations.items())
             return f"APIRule {name}: {', '.join(said)}"

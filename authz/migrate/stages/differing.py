@@ -12,7 +12,7 @@ from authz.controller.kinds import APIRULES, Document, key
 from authz.migrate.stages import cluster, saved
 from authz.migrate.stages.steps import KYMAS, Step
 from authz.migrate.stages.surveyed import Survey
-from authz.migrate.stages.writes import Mark, Put, Remove, Write
+from authz.migrate.stages.writes import Mark, Put, Remove, Still, Write
 
 _UNSHOWN = "(not shown)"
 _WHOLE = frozenset({*KYMAS, "kubectl.kubernetes.io/last-applied-configuration"})
@@ -32,7 +32,7 @@ def lines(survey: Survey, steps: Iterable[Step]) -> Iterator[str]:
 
 def _name(one: Write) -> tuple[str, str]:
     match one:
-        case Put(kind, document):
+        case Put(kind, document) | Still(kind, document):
             return kind.name, key(document)
         case Remove(kind, name):
             return kind.name, name
@@ -49,6 +49,8 @@ def _after(one: Write, before: Document | None) -> Document | None:
     match one:
         case Put(_, document):
             return cluster.changed(document, before or {"metadata": {}})
+        case Still():
+            return before
         case Remove():
             return None
         case Mark(_, annotations) if before:

@@ -14,6 +14,7 @@ from authz.istio.migration import ROUTES, STAGE
 from authz.istio.obstacles import problems as in_the_way
 from authz.istio.problem import Invalid
 from authz.migrate.stages import allows, planted, saved
+from authz.migrate.stages.admission import IN_CLUSTER
 from authz.migrate.stages.steps import Item, Stage
 from authz.migrate.stages.surveyed import Survey, owner
 
@@ -57,6 +58,10 @@ _RENAMED = (
     "VirtualService {} sends requests to the workload as {}, which the policy of the migration would refuse "
     "from prepare on: leave the host as it is"
 )
+_UNGUARDED = (
+    "AuthorizationPolicy {} is not as the switch wrote it, {} has changed it, and it may admit the gateway "
+    "past the new rules: undo to prepare, and switch again"
+)
 _NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
 
 
@@ -81,6 +86,8 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
     if item.stage < Stage.FINISH:
         yield from _other_pods(around, wanted)
         yield from _allowed(survey, around, wanted, item)
+    if item.stage is Stage.SWITCH:
+        yield from _unguarded(survey, item)
     if item.stage is Stage.BEFORE:
         yield from _rules_elsewhere(wanted, item, own)
         yield from _renamed(item, own)
@@ -107,6 +114,14 @@ def _allowed(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> It
             yield _PAST.format(key(one), principal)
         elif item.kept.begun and item.kept.admits:
             yield _SINCE.format(key(one))
+
+
+def _unguarded(survey: Survey, item: Item) -> Iterator[str]:
+    """Where it is gone nobody passes by it; whoever refuses callers in the cluster takes it away."""
+    for one in item.admissions:
+        there = survey.find("AuthorizationPolicy", one.key)
+        if there and there["spec"] != one.document(IN_CLUSTER)["spec"]:
+            yield _UNGUARDED.format(one.key, writer(there))
 
 
 def _rules_elsewhere(wanted: APIRule, item: Item, own: set[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from authz.istio.migration import ROUTES, STAGE
 from authz.migrate.stages import saved
 from authz.migrate.stages.admission import EVERYONE, IN_CLUSTER, POLICIES, Admission
 from authz.migrate.stages.saved import KEPT, RULES, Saved
-from authz.migrate.stages.writes import Mark, Put, Remove, Specs, Write
+from authz.migrate.stages.writes import Mark, Put, Remove, Specs, Still, Write
 
 KYMAS = ("gateway.kyma-project.io/v1beta1-spec", "gateway.kyma-project.io/original-version")
 
@@ -114,8 +114,7 @@ def forward(item: Item, to: Stage, *, keeps_callers: bool = True) -> tuple[Step,
 
 def back(item: Item) -> tuple[Stage, tuple[Step, ...]]:
     """To the stage before; the old routes come first."""
-    stage = leaving(item)
-    match stage:
+    match stage := leaving(item):
         case Stage.BEFORE:
             return Stage.BEFORE, ()
         case Stage.PREPARE:
@@ -135,9 +134,8 @@ def _prepare(item: Item) -> tuple[Step, ...]:
     marks: dict[str, str | None] = dict(metadata.get("annotations") or {})
     marks |= dict.fromkeys(KYMAS) | _marks(item, migration.Stage.PREPARE)
     held = item.apirule | {"metadata": metadata | {"annotations": marks}}
-    keeping = Put(KEPT, saved.secret(item.kept))
     return (
-        Step("what stands is kept", (keeping,)),
+        Step("what stands is kept", (Put(KEPT, saved.secret(item.kept)),)),
         Step("whoever may call goes on to", _admitting(item, EVERYONE)),
         Step("the APIRule is there, and held", (Put(APIRULES, held),), migration.Stage.PREPARE),
     )
@@ -157,10 +155,14 @@ def _switch(item: Item) -> tuple[Step, ...]:
         Step("from the gateway nobody passes but by them", _admitting(item, IN_CLUSTER), drains=True),
     )
     gone = tuple(Remove(VIRTUAL_SERVICES, key(one), _was(item, one)) for one in item.kept.routes)
+    switch, is_switched = migration.Stage.SWITCH, item.marked == migration.Stage.SWITCH
+    was = item.marked if is_switched else migration.Stage.GUARD
+    # While connections drained an undo may have begun: without its guards the new route is open.
+    guarded = tuple(Still(POLICIES, one.document(IN_CLUSTER)) for one in item.admissions)
     return (
-        *(() if item.marked == migration.Stage.SWITCH else guarding),
-        _marking(item, migration.Stage.SWITCH, "the new route stands, beside the old"),
-        Step("the old route goes", gone),
+        *(() if is_switched else guarding),
+        Step("the new route stands, beside the old", (*guarded, _mark(item, switch, was)), switch),
+        Step("the old route goes", (*guarded, _mark(item, switch, switch), *gone)),
     )
 
 
@@ -169,7 +171,7 @@ def _finish(item: Item, *, keeps_callers: bool) -> tuple[Step, ...]:
     return (
         Step("that it ends is kept", (Put(KEPT, saved.secret(item.kept, finished=True)),)),
         Step("callers in the cluster are " + ("kept" if keeps_callers else "refused"), shut),
-        Step("the APIRule is on its own", (Mark(item.key, {STAGE: None, ROUTES: None}),), None),
+        Step("the APIRule is on its own", (Mark(item.key, {STAGE: None, ROUTES: None}, item.marked),), None),
         Step("the old Rules go", tuple(Remove(RULES, key(one), (one["spec"],)) for one in item.kept.rules)),
     )
 
@@ -185,12 +187,14 @@ def _unfinish(item: Item) -> tuple[Step, ...]:
 
 
 def _unswitch(item: Item) -> tuple[Step, ...]:
-    to = migration.Stage.SHADOW if item.kept.shadow else migration.Stage.PREPARE
+    guard, to = migration.Stage.GUARD, migration.Stage.SHADOW if item.kept.shadow else migration.Stage.PREPARE
+    routes = _routes(item, mirrored=bool(item.kept.shadow))
+    there = tuple(Still(one.kind, one.document) for one in routes)
     return (
-        Step("the old route is there", _routes(item, mirrored=bool(item.kept.shadow))),
-        _marking(item, migration.Stage.GUARD, "the new route goes"),
-        Step("whoever could call before, can", _admitting(item, EVERYONE)),
-        _marking(item, to, "the new guards go"),
+        Step("the old route is there", routes),
+        Step("the new route goes", (*there, _mark(item, guard, item.marked)), guard),
+        Step("whoever could call before, can", (_mark(item, guard, guard), *_admitting(item, EVERYONE))),
+        Step("the new guards go", (_mark(item, to, guard),), to),
     )
 
 
@@ -206,15 +210,20 @@ def _unprepare(item: Item) -> tuple[Step, ...]:
     """An old APIRule stays, and stays held: as v2 it has no rules, and the API server takes none such."""
     old = item.kept.apirule
     kymas = {name: value for name, value in (saved.annotations(old) if old else {}).items() if name in KYMAS}
+    first = Mark(item.key, kymas, item.marked) if old else Remove(APIRULES, item.key)
     return (
-        Step("the APIRule is as it was", (Mark(item.key, kymas) if old else Remove(APIRULES, item.key),)),
+        Step("the APIRule is as it was", (first,)),
         Step("no policy is left", tuple(Remove(POLICIES, one.key) for one in item.admissions)),
         Step("nothing is kept", (Remove(KEPT, key(saved.secret(item.kept))),)),
     )
 
 
 def _marking(item: Item, stage: migration.Stage, what: str) -> Step:
-    return Step(what, (Mark(item.key, _marks(item, stage)),), stage)
+    return Step(what, (_mark(item, stage, item.marked),), stage)
+
+
+def _mark(item: Item, stage: migration.Stage, was: str) -> Mark:
+    return Mark(item.key, _marks(item, stage), was)
 
 
 def _marks(item: Item, stage: migration.Stage) -> dict[str, str | None]:
@@ -225,7 +234,7 @@ def _admitting(item: Item, whom: str) -> tuple[Write, ...]:
     return tuple(Put(POLICIES, one.document(whom)) for one in item.admissions)
 
 
-def _routes(item: Item, *, mirrored: bool) -> tuple[Write, ...]:
+def _routes(item: Item, *, mirrored: bool) -> tuple[Put, ...]:
     return tuple(
         Put(VIRTUAL_SERVICES, _mirrored(item, one) if mirrored else one, _was(item, one))
         for one in item.kept.routes

@@ -16,7 +16,7 @@ from authz.migrate.stages.admission import POLICIES
 from authz.migrate.stages.cluster import Followed, Stuck
 from authz.migrate.stages.hindrances import writer
 from authz.migrate.stages.steps import Item, Stage, Step
-from authz.migrate.stages.writes import Mark, Put, Write
+from authz.migrate.stages.writes import Mark, Put, Remove, Write
 
 SETTLE_S = 5.0  # until every Envoy of a large mesh has heard of a change
 DRAIN_S = 50.0  # connections of before a change know nothing of it for Istio's drainDuration, 45 s
@@ -97,7 +97,9 @@ class Travel:
 
 def _is_heard(one: Write) -> bool:
     """By an Envoy: what is kept in Secrets, and Oathkeeper's Rules, is for others."""
-    return isinstance(one, Mark) or one.kind in (VIRTUAL_SERVICES, POLICIES)
+    return isinstance(one, Mark) or (
+        isinstance(one, Put | Remove) and one.kind in (VIRTUAL_SERVICES, POLICIES)
+    )
 
 
 _AGAIN = "{}: VirtualService {} is not as it was written, {} has changed it: let it write no more"

@@ -31,10 +31,19 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The APIRule's annotations, and nothing else of it."""
+    """The APIRule's annotations, and nothing else of it. `was` is the stage that they say so far."""
 
     key: str
     annotations: Mapping[str, str | None]
+    was: str
 
 
-Write = Put | Remove | Mark
+@dataclass(frozen=True, slots=True)
+class Still:
+    """So it is, or nothing that follows is done: somebody else may have gone another way meanwhile."""
+
+    kind: Kind
+    document: Document
+
+
+Write = Put | Remove | Mark | Still
