@@ -21,7 +21,7 @@ from typing import Any
 from authz import documents
 
 RUN_S = 120.0  # some have people sign in with a browser
-AGAIN_S = 5.0  # after it has failed: some ask a person each time
+AGAIN_S = 5.0  # after it has run: some ask a person each time
 EARLY_S = 30.0  # a token is not used to its last second
 
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -49,14 +49,15 @@ class Program:
         async with self._one:
             now = self.clock()
             if self._failure and now < self._retry_at:
-                raise self._failure
+                raise OSError(str(self._failure))
             if now >= self._expires - EARLY_S:
                 await self._renew()
             return self._token
 
     def refused(self) -> None:
-        """The API server does not take it any more."""
-        self._expires = -inf
+        """The API server does not take it any more: the program is asked again, but not for each refusal."""
+        if self.clock() >= self._retry_at:
+            self._expires = -inf
 
     async def _renew(self) -> None:
         """Beside everything else, which has not to wait; who fails is not asked again at once."""
@@ -64,8 +65,10 @@ class Program:
             self._token, self._expires = await asyncio.to_thread(self._ask)
             self._failure = None
         except OSError as error:
-            self._failure, self._retry_at = error, self.clock() + AGAIN_S
+            self._failure = error
             raise
+        finally:
+            self._retry_at = self.clock() + AGAIN_S
 
     def _ask(self) -> tuple[str, float]:
         name = self.command[0]

@@ -46,11 +46,12 @@ async def test_a_token_without_an_end_is_asked_for_once(tmp_path):
     assert (await made.token(), await made.token(), runs(tmp_path)) == ("t", "t", 1)
 
 
-async def test_a_token_that_is_refused_is_asked_for_anew(tmp_path):
+async def test_a_token_that_is_refused_is_asked_for_anew_but_not_each_time(tmp_path):
     made = program(tmp_path, credential(token="t"))
-    await made.token()
-    made.refused()
-    assert (await made.token(), runs(tmp_path)) == ("t", 2)
+    for now, times in ((0.0, 1), (4.9, 1), (5.0, 2), (5.1, 2)):
+        made.clock = partial(float, now)
+        made.refused()
+        assert (await made.token(), runs(tmp_path)) == ("t", times)
 
 
 async def test_who_fails_is_not_asked_again_at_once(tmp_path):
