@@ -4,7 +4,7 @@ So that a change of one thing costs what hangs on it, and not a look at 10,000 A
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeVar
@@ -83,7 +83,7 @@ class Claims:
         if new != NOTHING:
             self._of[key] = new
         self._by_host.move(key, old.hosts, new.hosts)
-        self._by_gateway.move(key, filter(None, [old.gateway]), filter(None, [new.gateway]))
+        self._by_gateway.move(key, {old.gateway} - {""}, {new.gateway} - {""})
         self._by_service.move(key, old.services, new.services)
         self._by_subject.move(key, old.subjects, new.subjects)
         self._by_term.move(key, old.terms, new.terms)
@@ -147,10 +147,11 @@ class _Index(Mapping[T, AbstractSet[str]]):
     def __len__(self) -> int:
         return len(self._keys)
 
-    def move(self, key: str, old: Iterable[T], new: Iterable[T]) -> None:
-        for name in set(old) - set(new):
+    def move(self, key: str, old: Collection[T], new: Collection[T]) -> None:
+        before, after = set(old), set(new)
+        for name in before - after:
             self._keys[name].discard(key)
             if not self._keys[name]:
                 del self._keys[name]
-        for name in set(new) - set(old):
+        for name in after - before:
             self._keys[name].add(key)

@@ -140,10 +140,29 @@ def test_a_virtual_service_with_an_empty_owner_label_is_somebody_elses():
     assert "occupied by VirtualService shop/theirs" in alone.run()["shop/a"]
 
 
+def test_a_gateway_that_changes_concerns_every_apirule_that_it_serves():
+    alone = Alone()
+    alone.put(apirule("a", JWT))
+    assert alone.run() == {"shop/a": "done"}
+    alone.put(leading("shop/*.elsewhere.com"))
+    assert "Gateway istio-system/main serves" in alone.run()["shop/a"]
+    assert not alone.world.claims.of("shop/a").hosts
+
+
+def test_an_apirule_that_is_seen_before_its_gateway_has_its_hosts_afterwards():
+    alone = Alone()
+    alone.world.gateways.forget("istio-system/main")
+    alone.put(apirule("a", JWT))
+    assert not alone.world.claims.of("shop/a").hosts
+    alone.put(gateway())
+    assert alone.world.claims.of("shop/a").hosts == ("a.example.com",)
+
+
 def test_an_apirule_that_has_gone_is_not_remembered():
     alone = Alone()
     alone.put(apirule("a", JWT))
     alone.run()
+    assert alone.world.claims.at_gateway("istio-system/main") == {"shop/a"}
     alone.world.rules.forget("shop/a")
     assert not alone.world.claims.at_gateway("")
     assert not alone.world.claims.at_gateway("istio-system/main")
