@@ -506,7 +506,7 @@ def test_secrets_of_old_rules_are_kept_in_a_secret_and_shown_nowhere():
     }
     rule["spec"]["authenticators"] = [handler]
     rule["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "hunter2"}
-    there = wanted() | {"metadata": wanted()["metadata"] | {"annotations": {stages.KYMAS[0]: "hunter2"}}}
+    there = wanted() | {"metadata": wanted()["metadata"] | {"annotations": {saved.KYMAS[0]: "hunter2"}}}
     now = state(rule, there)
     shown: list[str] = []
 

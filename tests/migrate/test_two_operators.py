@@ -1,21 +1,32 @@
 """Two people at one APIRule, without a cluster: one of them stops, and no request passes untested."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 import pytest
 
 from authz.controller.api import Refused
-from authz.controller.kinds import key
+from authz.controller.kinds import VIRTUAL_SERVICES, key
 from authz.istio.migration import STAGE
 from authz.migrate.stages import cluster, saved
 from authz.migrate.stages import steps as stages
 from authz.migrate.stages.cluster import Stuck
 from authz.migrate.stages.journey import Choices
 from authz.migrate.stages.steps import Stage
-from authz.migrate.stages.writes import Mark
+from authz.migrate.stages.writes import Mark, Put, Remove, Write
 from tests.migrate.test_journey import Undo
-from tests.migrate.test_stages import State, admits_gateway, at, is_served, planned, writes
+from tests.migrate.test_stages import (
+    SHADOW,
+    State,
+    admits_gateway,
+    at,
+    is_served,
+    planned,
+    state,
+    writes,
+    written,
+)
 
 ROUTE = ("VirtualService", "shop/orders-x7k2p")
 RULE = ("APIRule", "shop/orders")
@@ -62,17 +73,17 @@ def mark(now: State) -> str:
 
 def is_open(now: State) -> bool:
     """Requests of the gateway that the old route no longer takes pass without a token."""
-    return mark(now) == "switch" and ROUTE not in now and admits_gateway(now)
+    return RULE in now and mark(now) == "switch" and ROUTE not in now and admits_gateway(now)
 
 
-async def take(now: State, some: Any) -> bool:
+async def take(now: State, some: Any, *, serves: bool = True) -> bool:
     """False if somebody else is at it."""
     api: Any = Memory(now)
     try:
         for one in some:
             await cluster.write(api, one)
             assert not is_open(now)
-            assert is_served(now)
+            assert is_served(now) or not serves
     except Stuck:
         return False
     return True
@@ -136,3 +147,82 @@ async def test_undo_goes_back_from_a_policy_that_does_not_guard():
     undo = Undo(opened(), choices=Choices())
     assert await undo.undo("prepare", dry_run=False)
     assert planned(undo.now).item.stage is Stage.PREPARE
+
+
+async def meet(now: State, one: Sequence[Write], other: Sequence[Write], seen: set[str]) -> None:
+    """All ways in which two go on, write by write; whoever is stopped takes no further one."""
+    place = repr((len(one), len(other), sorted(now.items(), key=str)))
+    if place in seen:
+        return
+    seen.add(place)
+    for mine, theirs in ((one, other), (other, one)):
+        if mine:
+            then = dict(now)
+            went_on = await take(then, mine[:1], serves=False)
+            await meet(then, mine[1:] if went_on else (), theirs, seen)
+
+
+FORWARD = [stage for stage in Stage if stage is not Stage.BEFORE]
+
+
+@pytest.mark.parametrize("to", FORWARD)
+async def test_an_undo_opens_nothing_wherever_it_meets_another_who_goes_forward(to):
+    now, seen = at(Stage(to - 1)), set[str]()
+    forward = list(writes(stages.forward(planned(now, shadow=SHADOW).item, to)))
+    for done in range(len(forward) + 1):
+        undo = list(writes(stages.back(planned(now).item)[1]))
+        await meet(now, forward[done:], undo, seen)
+        assert await take(now, forward[done : done + 1])
+    assert len(seen) > len(forward)
+
+
+async def test_a_switch_opens_nothing_wherever_it_meets_an_undo():
+    now, seen = at(Stage.SWITCH), set[str]()
+    undo = list(writes(stages.back(planned(now).item)[1]))
+    for done in range(len(undo) + 1):
+        again = list(writes(stages.forward(planned(now).item, Stage.SWITCH)))
+        await meet(now, undo[done:], again, seen)
+        assert await take(now, undo[done : done + 1])
+    assert len(seen) > len(undo)
+
+
+def of_route(undo: Sequence[Write]) -> list[int]:
+    return [at for at, one in enumerate(undo) if isinstance(one, Put) and one.kind is VIRTUAL_SERVICES]
+
+
+async def test_a_route_that_a_switch_still_takes_away_is_brought_back_by_the_undo():
+    undo = list(writes(stages.back(planned(at(Stage.SWITCH)).item)[1]))
+    *_, last = of_route(undo)
+    for gone in range(last + 1):
+        now = at(Stage.SWITCH)
+        for one in undo[:gone]:
+            written(now, one)
+        now.pop(ROUTE, None)
+        assert (await take(now, undo[gone:], serves=False) and ROUTE in now) or mark(now) == "switch"
+    assert len(of_route(undo)) == 3
+
+
+async def test_a_switch_that_ends_behind_an_undo_is_no_success():
+    now = at(Stage.SHADOW)
+    switch = list(writes(stages.forward(planned(now).item, Stage.SWITCH)))
+    (last,) = [at for at, one in enumerate(switch) if isinstance(one, Remove)]
+    assert await take(now, switch[:last])
+    assert await take(now, islice(writes(stages.back(planned(now).item)[1]), 3))
+    assert not await take(now, switch[last:])
+    assert ROUTE in now
+
+
+@pytest.mark.parametrize("stage", ["guard", "switch"])
+async def test_who_prepares_by_an_old_plan_holds_nothing_that_has_gone_on(stage):
+    now = at(Stage.PREPARE)
+    old = writes(stages.forward(planned(state()).item, Stage.PREPARE))
+    written(now, Mark("shop/orders", {STAGE: stage}, "prepare"))
+    assert not await take(now, old, serves=False)
+    assert mark(now) == stage
+
+
+async def test_who_undoes_by_an_old_plan_takes_away_nothing_that_has_gone_on():
+    old = list(writes(stages.back(planned(at(Stage.PREPARE)).item)[1]))
+    now = at(Stage.SWITCH)
+    assert not await take(now, old)
+    assert now == at(Stage.SWITCH)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from authz.controller.api import Refused
-from authz.controller.kinds import VIRTUAL_SERVICES, key
+from authz.controller.kinds import APIRULES, VIRTUAL_SERVICES, key
+from authz.istio.migration import STAGE
 from authz.migrate.stages import cluster
 from authz.migrate.stages import steps as stages
 from authz.migrate.stages.cluster import Stuck
@@ -13,6 +14,8 @@ from authz.migrate.stages.saved import RULES
 from authz.migrate.stages.steps import Stage
 from authz.migrate.stages.writes import Put, Remove
 from tests.migrate.test_stages import at, old_rule, planned, route, writes
+
+MARKED = {"metadata": {"annotations": {STAGE: "switch"}}}
 
 
 def _version(document):
@@ -28,7 +31,9 @@ class Server:
         self.there = there
         self._meanwhile = meanwhile
 
-    async def get(self, _kind, _key):
+    async def get(self, kind, _key):
+        if kind is APIRULES:
+            return MARKED
         if self.there is None:
             raise Refused(404, "not found")
         return self.there | {"metadata": self.there["metadata"] | {"resourceVersion": _version(self.there)}}
@@ -58,13 +63,12 @@ def changed(**spec: Any) -> dict[str, Any]:
 
 
 def routing(now: Stage, to: Stage) -> Put | Remove:
-    """The write of the old VirtualService on this way."""
+    """The first write of the old VirtualService on this way."""
     item = planned(at(now)).item
     steps = stages.forward(item, to) if to > now else stages.back(item)[1]
-    (found,) = (
+    return next(
         one for one in writes(steps) if isinstance(one, (Put, Remove)) and one.kind is VIRTUAL_SERVICES
     )
-    return found
 
 
 WAYS = [

@@ -9,7 +9,7 @@ from authz.controller.kinds import Document, key
 from authz.istio import apirule, obstacles
 from authz.istio.cluster import Cluster
 from authz.istio.problem import Invalid
-from authz.migrate.stages.hindrances import changed
+from authz.migrate.stages.old_routes import changed
 from authz.migrate.stages.steps import Item, Stage, leaving
 from authz.migrate.stages.survey import Planned
 from authz.migrate.stages.surveyed import Survey

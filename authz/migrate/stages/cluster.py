@@ -21,7 +21,7 @@ from authz.istio.migration import STAGE
 from authz.istio.problem import Invalid
 from authz.migrate.stages import saved
 from authz.migrate.stages.admission import POLICIES
-from authz.migrate.stages.hindrances import writer
+from authz.migrate.stages.old_routes import writer
 from authz.migrate.stages.saved import KEPT, RULES
 from authz.migrate.stages.surveyed import Survey
 from authz.migrate.stages.writes import Mark, Put, Remove, Still, Write
@@ -171,18 +171,23 @@ async def _write(api: Api, one: Write) -> None:
 
 async def _mark(api: Api, one: Mark) -> None:
     """Of two who go different ways at once, one stops."""
-    metadata = (await api.get(APIRULES, one.key))["metadata"]
-    now = saved.annotations({"metadata": metadata}).get(STAGE, "")
-    if now not in (one.was, one.annotations.get(STAGE, one.was) or ""):
-        raise Stuck(_ELSEWHERE.format(one.key, now or "unmarked", one.was or "unmarked"))
-    version = {"resourceVersion": metadata["resourceVersion"]}
+    there = await api.get(APIRULES, one.key)
+    _unmoved(there, one.was, one.annotations.get(STAGE, one.was) or "")
+    version = {"resourceVersion": there["metadata"]["resourceVersion"]}
     await api.merge(APIRULES, one.key, {"metadata": version | {"annotations": dict(one.annotations)}})
+
+
+def _unmoved(apirule: Document | None, *stages: str) -> None:
+    """Raises Stuck if somebody has taken it to another stage than one of these."""
+    now = saved.annotations(apirule).get(STAGE, "") if apirule else stages[0]
+    if apirule and now not in stages:
+        raise Stuck(_ELSEWHERE.format(key(apirule), now or "unmarked", stages[0] or "unmarked"))
 
 
 async def _put(api: Api, one: Put) -> None:
     """A conflict is looked at anew: whoever was faster may have said something else."""
     kind, document = one.kind, one.document
-    there = await _look(api, one, key(document), document["spec"] if one.was is not None else None)
+    there = await _look(api, one, key(document), document.get("spec"))
     if there is None:
         await api.create(kind, changed(document, {"metadata": {}}))
     elif kind is KEPT and not (there["metadata"].get("labels") or {}).items() >= saved.MANAGED.items():
@@ -194,6 +199,9 @@ async def _put(api: Api, one: Put) -> None:
 async def _look(api: Api, one: Put | Remove, name: str, wanted: Document | None = None) -> Document | None:
     """What is there. Raises Stuck if it says what nobody has looked at before this was planned."""
     there = await _unless_gone(lambda: api.get(one.kind, name))
+    if one.at:
+        apirule = there if one.kind is APIRULES else await api.get(APIRULES, one.at.key)
+        _unmoved(apirule, *one.at.stages)
     if there and one.was is not None and (there.get("spec") or {}) not in (*one.was, wanted):
         raise Stuck(_MEANWHILE.format(one.kind.name, name, writer(there)))
     return there

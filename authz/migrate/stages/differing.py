@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from authz import writing
 from authz.controller.kinds import APIRULES, Document, key
 from authz.migrate.stages import cluster, saved
-from authz.migrate.stages.steps import KYMAS, Step
+from authz.migrate.stages.saved import KYMAS
+from authz.migrate.stages.steps import Step
 from authz.migrate.stages.surveyed import Survey
 from authz.migrate.stages.writes import Mark, Put, Remove, Still, Write
 

@@ -3,8 +3,7 @@
 Pure. Each line says whose object it is about, and what can be done.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from authz.controller.kinds import Document, key
 from authz.istio import apirule, hosts, placement
@@ -13,22 +12,15 @@ from authz.istio.cluster import Cluster
 from authz.istio.migration import ROUTES, STAGE
 from authz.istio.obstacles import problems as in_the_way
 from authz.istio.problem import Invalid
-from authz.migrate.stages import allows, planted, saved
+from authz.migrate.stages import allows, old_routes, planted
 from authz.migrate.stages.admission import IN_CLUSTER
 from authz.migrate.stages.steps import Item, Stage
 from authz.migrate.stages.surveyed import Survey, owner
 
-_RENAME = "VirtualService {} has the name of the APIRule, and would be written over: give one of them another"
-_OTHER_HOSTS = "VirtualService {} also serves {}: give those hosts a VirtualService of their own first"
-_ELSEWHERE = "VirtualService {} serves {} from another namespace than the APIRule's"
 _KYMAS = (
     "{} {} of the old APIRule guards the workload already: what does not go through Oathkeeper has no stages"
 )
 _STRAIGHT = "VirtualService {} leads {} to the same workload, past Oathkeeper: migrate it together with this"
-_CHANGED = (
-    "VirtualService {} is not as it was when this began, {} wrote it last: "
-    "let it write no more, and put it back as it was, or take it away"
-)
 _GATEWAY = "with enforcement Gateway the authorizer decides at the gateway from the switch on"
 _ISSUERS = "from the switch on {} refuses other bearer tokens than {}'s on every path, in the cluster too"
 _OTHER_RULES = (
@@ -54,10 +46,6 @@ _RULE_OF_OTHERS = (
     "Rule {} has the APIRule's labels, and is not for its hosts alone ({}): take the labels off, "
     "or write its address without patterns in the host"
 )
-_RENAMED = (
-    "VirtualService {} sends requests to the workload as {}, which the policy of the migration would refuse "
-    "from prepare on: leave the host as it is"
-)
 _UNGUARDED = (
     "AuthorizationPolicy {} is not as the switch wrote it, {} has changed it, and it may admit the gateway "
     "past the new rules: undo to prepare, and switch again"
@@ -66,23 +54,12 @@ _NO_ROUTE = "nothing serves {} now: there is nothing to keep alive"
 
 
 def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:
-    before = [key(one) for one in item.kept.routes]
-    marks = {STAGE: "switch"} | ({ROUTES: ",".join(before)} if before else {})
     own = set(hosts.full(wanted, around.gateways))
-    for one in item.kept.routes:
-        if key(one).partition("/")[0] != wanted.namespace:
-            yield _ELSEWHERE.format(key(one), ", ".join(sorted(own)))
-            return
-        if key(one) == wanted.key:
-            yield _RENAME.format(key(one))
-        if more := {host.lower() for host in one["spec"].get("hosts") or ()} - own:
-            yield _OTHER_HOSTS.format(key(one), ", ".join(sorted(more)))
-    metadata = item.apirule["metadata"] | {"annotations": marks}
-    try:
-        marked = apirule.parse(item.apirule | {"metadata": metadata})
-        yield from map(str, in_the_way(marked, around))
-    except Invalid as invalid:
-        yield from map(str, invalid.problems)
+    if away := old_routes.elsewhere(wanted, item, own):
+        yield from away
+        return
+    yield from old_routes.shared(wanted, item, own)
+    yield from _of_the_rule(around, item)
     if item.stage < Stage.FINISH:
         yield from _other_pods(around, wanted)
         yield from _allowed(survey, around, wanted, item)
@@ -90,12 +67,24 @@ def obstacles(survey: Survey, around: Cluster, wanted: APIRule, item: Item) -> I
         yield from _unguarded(survey, item)
     if item.stage is Stage.BEFORE:
         yield from _rules_elsewhere(wanted, item, own)
-        yield from _renamed(item, own)
+        yield from old_routes.renamed(item, own)
         yield from _kymas(survey, wanted)
         yield from _straight(survey, around, wanted, own)
     elif item.stage < Stage.FINISH:
-        yield from changed(survey, item)
+        yield from old_routes.changed(survey, item)
         yield from _rewritten(survey, wanted)
+
+
+def _of_the_rule(around: Cluster, item: Item) -> Iterator[str]:
+    """What the controller would say of it, once it is switched."""
+    before = [key(one) for one in item.kept.routes]
+    marks = {STAGE: "switch"} | ({ROUTES: ",".join(before)} if before else {})
+    metadata = item.apirule["metadata"] | {"annotations": marks}
+    try:
+        marked = apirule.parse(item.apirule | {"metadata": metadata})
+        yield from map(str, in_the_way(marked, around))
+    except Invalid as invalid:
+        yield from map(str, invalid.problems)
 
 
 def _other_pods(around: Cluster, wanted: APIRule) -> Iterator[str]:
@@ -121,7 +110,7 @@ def _unguarded(survey: Survey, item: Item) -> Iterator[str]:
     for one in item.admissions:
         there = survey.find("AuthorizationPolicy", one.key)
         if there and there["spec"] != one.document(IN_CLUSTER)["spec"]:
-            yield _UNGUARDED.format(one.key, writer(there))
+            yield _UNGUARDED.format(one.key, old_routes.writer(there))
 
 
 def _rules_elsewhere(wanted: APIRule, item: Item, own: set[str]) -> Iterator[str]:
@@ -130,26 +119,6 @@ def _rules_elsewhere(wanted: APIRule, item: Item, own: set[str]) -> Iterator[str
             yield _RULE_ELSEWHERE.format(key(one), ", ".join(sorted(own)))
         elif not planted.is_for(one, own):
             yield _RULE_OF_OTHERS.format(key(one), ", ".join(sorted(own)))
-
-
-def _renamed(item: Item, own: set[str]) -> Iterator[str]:
-    """A policy compares the authority as the workload sees it."""
-    services = {one.service for one in item.admissions}
-    for route in item.kept.routes:
-        for http in route["spec"].get("http") or ():
-            others = {host for host in _renames(http) if host.lower() not in own}
-            if others and services & set(_destinations({**route, "spec": {"http": [http]}})):
-                yield _RENAMED.format(key(route), ", ".join(sorted(others)))
-
-
-def _renames(http: Document) -> Iterator[str]:
-    """To what a route changes the host, in any of the ways that Istio has."""
-    yield from filter(None, [(http.get("rewrite") or {}).get("authority")])
-    for part in [http, *(http.get("route") or ())]:
-        request = (part.get("headers") or {}).get("request") or {}
-        for name, value in (request.get("set") or {}).items():
-            if name.lower() in ("host", ":authority"):
-                yield str(value)
 
 
 def _kymas(survey: Survey, wanted: APIRule) -> Iterator[str]:
@@ -166,30 +135,13 @@ def _straight(survey: Survey, around: Cluster, wanted: APIRule, own: set[str]) -
         if owner(one) in _keys(around) or not (one["spec"].get("gateways") or ()):
             continue
         others = {host.lower() for host in one["spec"].get("hosts") or ()} - own - around.owners.keys()
-        if others and services & set(_destinations(one)):
+        if others and services & set(old_routes.destinations(one)):
             yield _STRAIGHT.format(key(one), ", ".join(sorted(others)))
 
 
 def _keys(around: Cluster) -> set[str]:
     """Of the APIRules that own hosts."""
     return {owner.key for owner in around.owners.values()}
-
-
-def _destinations(route: Document) -> Iterator[str]:
-    """Services, `namespace/name`; Istio takes short names for the VirtualService's own namespace."""
-    for http in route["spec"].get("http") or ():
-        for one in http.get("route") or ():
-            parts = str((one.get("destination") or {}).get("host", "")).split(".")
-            yield f"{parts[1] if len(parts) > 1 else route['metadata']['namespace']}/{parts[0]}"
-
-
-def changed(survey: Survey, item: Item) -> Iterator[str]:
-    """Kyma's api-gateway, Argo or whoever else holds it to what it was."""
-    for one in item.kept.routes:
-        there = survey.find("VirtualService", key(one))
-        meant = [one["spec"], saved.mirrored(one, item.kept.shadow)["spec"] if item.kept.shadow else None]
-        if there and there["spec"] not in meant:
-            yield _CHANGED.format(key(one), writer(there))
 
 
 def _rewritten(survey: Survey, wanted: APIRule) -> Iterator[str]:
@@ -221,13 +173,6 @@ def _upstreams(rule: Document) -> Iterator[str]:
     parts = url.partition("://")[2].partition("/")[0].partition(":")[0].split(".")
     if len(parts) > 1:
         yield f"{parts[1]}/{parts[0]}"
-
-
-def writer(document: Document) -> str:
-    """Who wrote it last, as Kubernetes keeps it."""
-    entries: list[Mapping[str, Any]] = list(document["metadata"].get("managedFields") or ())
-    last = max(entries, key=lambda entry: str(entry.get("time", "")), default={})
-    return str(last.get("manager") or "somebody")
 
 
 def notes(around: Cluster, wanted: APIRule, item: Item) -> Iterator[str]:

@@ -10,6 +10,7 @@ from authz.controller.kinds import Document, key
 from authz.istio import objects, strangers
 from authz.istio.apirule import APIRule
 from authz.migrate.old import urls
+from authz.migrate.stages import old_routes
 from authz.migrate.stages.saved import Saved
 
 _EDITED = (
@@ -18,6 +19,7 @@ _EDITED = (
 )
 _OTHER_HOSTS = "also serves {}"
 _OTHER_GATEWAY = "is not of Gateway {}"
+_MORE_GATEWAYS = "also serves Gateway {}"
 _NOT_ONLY = "is not for the APIRule's hosts alone"
 
 # Of `<http|https>`, in any spelling; with a dot or a slash it could match a whole address.
@@ -53,3 +55,5 @@ def _of_route(route: Document, wanted: APIRule, own: frozenset[str]) -> Iterator
         yield _OTHER_HOSTS.format(", ".join(sorted(more)))
     if not any(wanted.spec.gateway in strangers.gateways(one) for one in found):
         yield _OTHER_GATEWAY.format(wanted.spec.gateway)
+    elif others := old_routes.other_gateways(route, wanted):
+        yield _MORE_GATEWAYS.format(", ".join(others))

@@ -16,6 +16,7 @@ from authz.controller.kinds import Document, Kind, key
 KEPT = Kind("v1", "Secret", "secrets", labels="app.kubernetes.io/managed-by=authz-migrate")
 RULES = Kind("oathkeeper.ory.sh/v1alpha1", "Rule", "rules")
 
+KYMAS = ("gateway.kyma-project.io/v1beta1-spec", "gateway.kyma-project.io/original-version")
 MANAGED = {"app.kubernetes.io/managed-by": "authz-migrate"}
 SAVED_MAX_BYTES = 900 << 10  # Kubernetes takes 1 MiB in a Secret
 
@@ -120,6 +121,11 @@ def plain(document: Document) -> Document:
 def annotations(document: Document) -> dict[str, str]:
     """None is none."""
     return dict(document["metadata"].get("annotations") or {})
+
+
+def kymas(document: Document) -> dict[str, str]:
+    """The annotations in which Kyma keeps an old APIRule."""
+    return {name: value for name, value in annotations(document).items() if name in KYMAS}
 
 
 def mirrored(route: Document, shadow: str) -> Document:

@@ -13,10 +13,8 @@ from authz.istio import migration
 from authz.istio.migration import ROUTES, STAGE
 from authz.migrate.stages import saved
 from authz.migrate.stages.admission import EVERYONE, IN_CLUSTER, POLICIES, Admission
-from authz.migrate.stages.saved import KEPT, RULES, Saved
-from authz.migrate.stages.writes import Mark, Put, Remove, Specs, Still, Write
-
-KYMAS = ("gateway.kyma-project.io/v1beta1-spec", "gateway.kyma-project.io/original-version")
+from authz.migrate.stages.saved import KEPT, KYMAS, RULES, Saved
+from authz.migrate.stages.writes import At, Mark, Put, Remove, Specs, Still, Write
 
 
 class Stage(IntEnum):
@@ -49,16 +47,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One APIRule and all that its way depends on. `marked` is the stage that its annotation says.
-
-    `copied` says that live requests go to the shadow too.
-    """
+    """One APIRule and all that its way depends on. `marked` is the stage that its annotation says."""
 
     apirule: Document
     kept: Saved
     marked: str = ""
     admissions: tuple[Admission, ...] = ()
-    copied: bool = False
+    copied: bool = False  # live requests go to the shadow too
 
     @property
     def key(self) -> str:
@@ -131,13 +126,13 @@ def back(item: Item) -> tuple[Stage, tuple[Step, ...]]:
 
 def _prepare(item: Item) -> tuple[Step, ...]:
     metadata = item.apirule["metadata"]
-    marks: dict[str, str | None] = dict(metadata.get("annotations") or {})
-    marks |= dict.fromkeys(KYMAS) | _marks(item, migration.Stage.PREPARE)
+    marks = saved.annotations(item.apirule) | dict.fromkeys(KYMAS) | _marks(item, migration.Stage.PREPARE)
     held = item.apirule | {"metadata": metadata | {"annotations": marks}}
+    so_far = At(item.key, (item.marked, migration.Stage.PREPARE))
     return (
         Step("what stands is kept", (Put(KEPT, saved.secret(item.kept)),)),
         Step("whoever may call goes on to", _admitting(item, EVERYONE)),
-        Step("the APIRule is there, and held", (Put(APIRULES, held),), migration.Stage.PREPARE),
+        Step("the APIRule is there, and held", (Put(APIRULES, held, at=so_far),), migration.Stage.PREPARE),
     )
 
 
@@ -150,19 +145,21 @@ def _shadow(item: Item) -> tuple[Step, ...]:
 
 
 def _switch(item: Item) -> tuple[Step, ...]:
+    switch, is_switched = migration.Stage.SWITCH, item.marked == migration.Stage.SWITCH
     guarding = (
         _marking(item, migration.Stage.GUARD, "the new guards stand"),
         Step("from the gateway nobody passes but by them", _admitting(item, IN_CLUSTER), drains=True),
     )
-    gone = tuple(Remove(VIRTUAL_SERVICES, key(one), _was(item, one)) for one in item.kept.routes)
-    switch, is_switched = migration.Stage.SWITCH, item.marked == migration.Stage.SWITCH
-    was = item.marked if is_switched else migration.Stage.GUARD
+    at = At(item.key, (switch,))
+    gone = tuple(Remove(VIRTUAL_SERVICES, key(one), _was(item, one), at) for one in item.kept.routes)
     # While connections drained an undo may have begun: without its guards the new route is open.
     guarded = tuple(Still(POLICIES, one.document(IN_CLUSTER)) for one in item.admissions)
+    marked = _mark(item, switch, switch if is_switched else migration.Stage.GUARD)
+    still: tuple[Write, ...] = (*guarded, _mark(item, switch, switch))
     return (
         *(() if is_switched else guarding),
-        Step("the new route stands, beside the old", (*guarded, _mark(item, switch, was)), switch),
-        Step("the old route goes", (*guarded, _mark(item, switch, switch), *gone)),
+        Step("the new route stands, beside the old", (*guarded, marked), switch),
+        Step("the old route goes", (*still, *gone, *still)),
     )
 
 
@@ -190,10 +187,12 @@ def _unswitch(item: Item) -> tuple[Step, ...]:
     guard, to = migration.Stage.GUARD, migration.Stage.SHADOW if item.kept.shadow else migration.Stage.PREPARE
     routes = _routes(item, mirrored=bool(item.kept.shadow))
     there = tuple(Still(one.kind, one.document) for one in routes)
+    everyone = _admitting(item, EVERYONE, At(item.key, (guard,)))
     return (
         Step("the old route is there", routes),
-        Step("the new route goes", (*there, _mark(item, guard, item.marked)), guard),
-        Step("whoever could call before, can", (_mark(item, guard, guard), *_admitting(item, EVERYONE))),
+        # And again: a switch that is just ending may take the old route away between two looks at it.
+        Step("the new route goes", (*there, _mark(item, guard, item.marked), *routes), guard),
+        Step("whoever could call before, can", (_mark(item, guard, guard), *routes, *everyone)),
         Step("the new guards go", (_mark(item, to, guard),), to),
     )
 
@@ -210,7 +209,11 @@ def _unprepare(item: Item) -> tuple[Step, ...]:
     """An old APIRule stays, and stays held: as v2 it has no rules, and the API server takes none such."""
     old = item.kept.apirule
     kymas = {name: value for name, value in (saved.annotations(old) if old else {}).items() if name in KYMAS}
-    first = Mark(item.key, kymas, item.marked) if old else Remove(APIRULES, item.key)
+    first = (
+        Mark(item.key, kymas, item.marked)
+        if old
+        else Remove(APIRULES, item.key, at=At(item.key, (item.marked,)))
+    )
     return (
         Step("the APIRule is as it was", (first,)),
         Step("no policy is left", tuple(Remove(POLICIES, one.key) for one in item.admissions)),
@@ -230,21 +233,17 @@ def _marks(item: Item, stage: migration.Stage) -> dict[str, str | None]:
     return {STAGE: stage, ROUTES: ",".join(key(one) for one in item.kept.routes) or None}
 
 
-def _admitting(item: Item, whom: str) -> tuple[Write, ...]:
-    return tuple(Put(POLICIES, one.document(whom)) for one in item.admissions)
+def _admitting(item: Item, whom: str, at: At | None = None) -> tuple[Write, ...]:
+    return tuple(Put(POLICIES, one.document(whom), at=at) for one in item.admissions)
 
 
 def _routes(item: Item, *, mirrored: bool) -> tuple[Put, ...]:
     return tuple(
-        Put(VIRTUAL_SERVICES, _mirrored(item, one) if mirrored else one, _was(item, one))
+        Put(VIRTUAL_SERVICES, saved.mirrored(one, item.kept.shadow) if mirrored else one, _was(item, one))
         for one in item.kept.routes
     )
 
 
 def _was(item: Item, route: Document) -> Specs:
     """As it was before all, and as its copies went somewhere."""
-    return route["spec"], *([_mirrored(item, route)["spec"]] if item.kept.shadow else [])
-
-
-def _mirrored(item: Item, route: Document) -> Document:
-    return saved.mirrored(route, item.kept.shadow)
+    return route["spec"], *([saved.mirrored(route, item.kept.shadow)["spec"]] if item.kept.shadow else [])

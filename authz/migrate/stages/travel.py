@@ -14,7 +14,7 @@ from authz.migrate.stages import cluster, old_rules
 from authz.migrate.stages import steps as stages
 from authz.migrate.stages.admission import POLICIES
 from authz.migrate.stages.cluster import Followed, Stuck
-from authz.migrate.stages.hindrances import writer
+from authz.migrate.stages.old_routes import writer
 from authz.migrate.stages.steps import Item, Stage, Step
 from authz.migrate.stages.writes import Mark, Put, Remove, Write
 

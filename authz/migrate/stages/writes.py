@@ -9,6 +9,14 @@ Specs = tuple[Document, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class At:
+    """An APIRule, and the stages that its annotation may say at the moment of a write."""
+
+    key: str
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """So it shall be, whether it is there or not. An annotation that is None goes.
 
@@ -18,6 +26,7 @@ class Put:
     kind: Kind
     document: Document
     was: Specs | None = None
+    at: At | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class Remove:
     kind: Kind
     key: str
     was: Specs | None = None
+    at: At | None = None
 
 
 @dataclass(frozen=True, slots=True)
