@@ -87,12 +87,13 @@ class Service:
         return answer
 
     async def _decide(self, request: Request) -> Decision:
-        if self.policy is None:
+        policy = self.policy  # of one request all is decided by one, whatever is loaded meanwhile
+        if policy is None:
             return Deny(Reason.NOT_READY)
         now = self._clock()
-        decision = await check(request, self.policy, self._sources, self._memo, now)
+        decision = await check(request, policy, self._sources, self._memo, now)
         if self._signer and isinstance(decision, Allow):
-            return self._signer.seal(decision, self.policy, request, now)
+            return self._signer.seal(decision, policy, request, now)
         return decision
 
 

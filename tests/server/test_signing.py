@@ -147,6 +147,18 @@ async def test_a_forged_one_never_arrives(tmp_path, clock, target, forged):
     assert (HEADER in told) == (target == "/a")
 
 
+async def test_a_request_is_refused_by_the_policy_that_it_was_checked_by(tmp_path, clock, slow):
+    """Whose host another policy takes away while a source is asked."""
+    write(tmp_path / "key.pem")
+    line = Service(slow.sources, Telemetry(), clock, Signing(settings(tmp_path), clock).signer)
+    line.policy = POLICY
+    asking = asyncio.create_task(line.rpc(ask("/a", idp.sign(idp.claims(exp=idp.NOW)), SHOP)))
+    await slow.asked.wait()
+    line.policy = Policy()
+    slow.answer.set()
+    assert outcome(await asking) == (401, "TOKEN_EXPIRED")
+
+
 async def test_without_keys_nothing_is_set_and_nothing_let_through(clock):
     told, removed = await sent(service(None, clock), "/a", SHOP, 300, **{HEADER: "forged"})
     assert (told, removed) == ({"x-auth-subject": "alice"}, [HEADER])
