@@ -181,5 +181,5 @@ def check_all(accepts: Iterable[Accept]) -> None:
     known: dict[str, tuple[str, str, int]] = {}
     for session in [one.session for one in accepts if one.session]:
         said = session.cookie_name, session.prefix, session.calls
-        if known.setdefault(session.oauth2_proxy, said) != said:
+        if known.setdefault(session.oauth2_proxy.rstrip("/"), said) != said:
             raise ValueError(f"{session.oauth2_proxy} has two values for cookieName, prefix or calls")

@@ -205,6 +205,7 @@ TWO_VALUES = ["http://p has two values for cookieName, prefix or calls"]
 )
 def test_one_oauth2_proxy_has_one_cookie_one_prefix_and_one_bound(more, expected):
     assert beside(SESSION, session(more)) == expected
+    assert beside(SESSION, session(more, "http://p/")) == [one.replace("p ", "p/ ") for one in expected]
 
 
 def beside(one, other):

@@ -95,7 +95,8 @@ class OAuth2Proxy:
 
 def _key(cookies: Token, host: str, scheme: str, accept: Session) -> bytes:
     """Line feeds can stand in none of them."""
-    return sha256(f"{cookies.text}\n{host}\n{scheme}\n{accept.question}".encode()).digest()
+    asked = f"{cookies.text}\n{host}\n{scheme}\n{accept.question}\n{accept.ttl_s}"
+    return sha256(asked.encode()).digest()
 
 
 def _read(answer: Answer, name: str) -> Seen:

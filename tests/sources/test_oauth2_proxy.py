@@ -104,6 +104,15 @@ async def test_an_answer_serves_five_seconds_for_the_same_cookies_host_and_group
     assert len(proxy.requests) == 5
 
 
+async def test_an_answer_serves_nobody_for_longer_than_they_asked_for(asking, proxy, clock):
+    patient = Session(ACCEPT.oauth2_proxy, ttl_s=3_600)
+    assert await outcome(asking, accept=patient) == "alice"
+    proxy.sessions.clear()
+    clock.advance(5)
+    assert await outcome(asking, accept=patient) == "alice"
+    assert await outcome(asking) == Reason.SESSION_ENDED
+
+
 async def test_a_session_that_has_ended_is_noticed_within_the_time(asking, proxy, clock):
     assert await outcome(asking) == "alice"
     proxy.sessions.clear()
