@@ -63,11 +63,12 @@ class Signer:
         """Raises Refused: TOKEN_EXPIRED where the credential is at its end, or IDENTITY_UNUSABLE.
 
         A caller is known again by being the same object, which sources give out as long as nothing changes.
+        What is remembered holds it, so that no other can come by its `id`.
         """
         wanted = vouched.token
         key = (id(vouched.caller), id(wanted), wanted.audience or vouched.host)
         signed = self._memo.get(key)
-        if signed is None or not _serves(signed, vouched, now):
+        if signed is None or not signed.starts <= now < signed.renew:
             signed = self._sign(vouched, now)
             self._memo.put(key, signed, len(signed.text))
         return signed.text
@@ -105,8 +106,3 @@ def _payload(told: Mapping[str, Any]) -> bytes:
     if len(payload) > PAYLOAD_MAX_BYTES:
         raise Refused(Reason.IDENTITY_UNUSABLE)
     return payload
-
-
-def _serves(signed: Signed, vouched: Vouched, now: float) -> bool:
-    same = signed.vouched.caller is vouched.caller and signed.vouched.token is vouched.token
-    return same and signed.starts <= now < signed.renew
