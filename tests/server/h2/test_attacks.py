@@ -44,6 +44,9 @@ FLOODS = [
     ("windows", Cause.WINDOWS, lambda _, n: wire.window_update(0, 1) * n),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(2, 0, 1, b"\0\0\0\3\0") * n),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(99, 0, 0, b"?") * n),
+    ("noise", Cause.NOISE, lambda _, n: wire.ping(b"12345678", "ACK") * n),
+    ("noise", Cause.NOISE, lambda _, n: wire.raw(7, 0, 0, bytes(8)) * n),
+    ("noise", Cause.NOISE, lambda peer, n: peer.request(1) + wire.reset(1) * (n + 1)),
     ("noise", Cause.NOISE, lambda _, n: wire.raw(4, 1, 0, b"") * n),
 ]
 
@@ -77,6 +80,14 @@ def test_pings_that_come_with_calls_are_borne():
         peer.send(peer.request(2 * number + 1) + wire.ping())
         peer.connection.answer(2 * number + 1, HEAD, b"", TAIL)
     assert peer.goaway() is None
+
+
+def test_a_budget_fills_with_no_call_twice():
+    peer = Peer(replace(LIMITS, pings=Budget(10, 0, per_call=1)))
+    peer.send(b"".join(peer.request(2 * number + 1) + wire.ping() for number in range(50)))
+    assert peer.goaway() is None
+    peer.send(wire.ping() * 11)
+    assert peer.goaway() == CALM
 
 
 def test_a_budget_fills_with_time():
@@ -154,6 +165,18 @@ def test_games_with_the_table_change_no_request():
     assert peer.goaway() == Code.COMPRESSION_ERROR
 
 
+def test_a_block_that_fills_the_table_is_read_as_often_as_it_comes():
+    """One that was not would leave the client's table and ours apart, and all that follows means other fields."""
+    peer = Peer()
+    filling = peer.encoder.encode(REQUEST)
+    for stream_id in (1, 3):
+        peer.send(wire.headers(stream_id, filling, "END_HEADERS", "END_STREAM"))
+    older = b"\x83\x86" + bytes([0x80 | 69, 0x80 | 68, 0x80 | 67, 0x80 | 66])
+    peer.send(wire.headers(5, older, "END_HEADERS", "END_STREAM"))
+    assert [stream_id for stream_id, _ in peer.asked] == [1, 3, 5]
+    assert peer.paths == {wire.PATH.encode()}
+
+
 def test_answers_that_are_not_taken_are_bounded_in_bytes():
     peer = Peer(NONE_UNSENT)
     peer.send(wire.settings(INITIAL_WINDOW_SIZE=0))
@@ -204,7 +227,9 @@ def test_a_slow_body_ends_its_stream():
 def test_a_slow_header_block():
     peer = Peer()
     peer.send(wire.headers(1, b"\x82"))
-    peer.tick(LIMITS.body_s + 1)
+    peer.tick(LIMITS.body_s)
+    assert peer.goaway() is None
+    peer.tick(1)
     assert peer.goaway() == CALM
 
 

@@ -1,5 +1,6 @@
 """Windows, the table's size, and the end of a connection: what goes out, and when."""
 
+import hyperframe.frame as hf
 import pytest
 
 from authz.server.h2.faults import Cause, Code
@@ -9,6 +10,23 @@ from tests.server.h2 import wire
 from tests.server.h2.wire import HEAD, TAIL, Peer
 
 FLOW = Code.FLOW_CONTROL_ERROR
+
+
+def test_a_client_is_told_the_limits_first():
+    told, widened = Peer(greet=False).read()
+    settings = hf.SettingsFrame
+    assert told.settings == {
+        settings.ENABLE_PUSH: 0,
+        settings.MAX_CONCURRENT_STREAMS: LIMITS.streams_max,
+        settings.INITIAL_WINDOW_SIZE: LIMITS.stream_window_bytes,
+        settings.MAX_HEADER_LIST_SIZE: LIMITS.list_max_bytes,
+    }
+    assert (widened.stream_id, widened.window_increment) == (0, LIMITS.window_bytes - 65_535)
+
+
+def test_a_ping_is_answered_with_what_it_brought():
+    (pong,) = Peer().send(wire.ping(b"87654321"))
+    assert (pong.opaque_data, pong.flags) == (b"87654321", {"ACK"})
 
 
 def test_windows_hold_answers_back_and_let_them_go():
@@ -142,6 +160,20 @@ def test_draining_says_so_twice_and_finishes_what_is_under_way():
     assert not peer.connection.ended
     peer.connection.answer(3, HEAD, b"", TAIL)
     assert peer.connection.ended
+
+
+def test_draining_again_says_nothing_and_gives_no_more_time():
+    peer = Peer()
+    peer.send(peer.request(1))
+    peer.connection.drain(peer.now)
+    peer.read()
+    peer.tick(LIMITS.drain_s)
+    peer.connection.drain(peer.now)
+    assert [frame for frame in peer.read() if frame.type == 6] == []
+    peer.tick(0.1)
+    assert peer.connection.ended
+    peer.connection.drain(peer.now)
+    assert peer.read() == []
 
 
 def test_draining_waits_neither_for_a_ping_nor_for_ever():

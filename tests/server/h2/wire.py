@@ -48,7 +48,7 @@ class Peer:
     """A connection and the client at its other end. `now` moves when told to."""
 
     def __init__(self, limits: Limits = LIMITS, *, greet: bool = True) -> None:
-        self.now = 0.0
+        self.now = 86_400.0  # of a clock that runs for long
         self.refused: Counter[Cause] = Counter()
         self.connection = Connection(limits, self.now, lambda cause: self.refused.update([cause]))
         self.events: list[Event] = []
