@@ -88,7 +88,7 @@ class Connection:
 
     def waits(self, stream_id: int) -> bool:
         """Whether anybody waits for this answer."""
-        return stream_id in self._live and not self._failed
+        return stream_id in self._live
 
     def answer(self, stream_id: int, head: bytes, body: bytes, tail: bytes) -> None:
         """A whole answer. One that nobody waits for is dropped."""

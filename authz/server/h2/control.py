@@ -86,8 +86,6 @@ class Control:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of range")
             if name == Setting.HEADER_TABLE_SIZE and value < TABLE_BYTES:
                 self._sending.shrink_table()  # RFC 7541 4.2: also if it grew again at once
-        last = dict(settings)
-        self._sending.frame_max = last.get(Setting.MAX_FRAME_SIZE, self._sending.frame_max)
         if sizes := [value for name, value in settings if name == Setting.INITIAL_WINDOW_SIZE]:
             self._shift(max(sizes), sizes[-1])
 

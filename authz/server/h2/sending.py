@@ -17,12 +17,11 @@ _TABLE_EMPTIED = b"\x20"  # RFC 7541 6.3: a dynamic table of size 0, which is al
 
 
 class Sending:
-    """`window` is the connection's, `initial_window` and `frame_max` are as the client's SETTINGS say."""
+    """`window` is the connection's, `initial_window` is as the client's SETTINGS say."""
 
     def __init__(self) -> None:
         self.window = WINDOW_START_BYTES
         self.initial_window = WINDOW_START_BYTES
-        self.frame_max = FRAME_MAX_BYTES
         self.unsent_bytes = 0
         self.held: dict[int, Stream] = {}
         self._queue: dict[int, Stream] = {}  # of those held, whose own window is open
@@ -52,7 +51,7 @@ class Sending:
             self._owed
             or size > self.window
             or size > self.initial_window + stream.credit
-            or size > self.frame_max
+            or size > FRAME_MAX_BYTES
         ):
             self.begin(stream, head)
             self.more(stream, body)
@@ -96,7 +95,7 @@ class Sending:
         """Send as much of what is held back as may go. Whether the answer is complete."""
         while stream.unsent:
             own = self.initial_window + stream.credit
-            room = min(self.window, own, self.frame_max)
+            room = min(self.window, own, FRAME_MAX_BYTES)
             if room <= 0:
                 self._hold(stream, own)
                 return False
