@@ -90,7 +90,7 @@ class Keyring:
         """
         held = list(enumerate(self.held))
         ripe = [one for one in held if one[1].since + self.lead_s <= now]
-        return max(ripe or held, key=lambda one: (one[1].until, one[1].since, one[0]))[1].key
+        return max(ripe or held, key=lambda one: (one[1].until, one[0]))[1].key
 
     def published(self, now: float) -> tuple[SigningKey, ...]:
         """All that may have signed a token that lives, or may be about to sign."""

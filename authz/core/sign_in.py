@@ -85,7 +85,7 @@ def _prefers_html(accept: str) -> bool:
     if len(accept) > ACCEPT_MAX_LENGTH:
         return False
     weights = dict(map(_weight, accept.split(",")))
-    html = max((weights.get(kind, 0.0) for kind in _HTML), default=0.0)
+    html = max(weights.get(kind, 0.0) for kind in _HTML)
     others = [weight for kind, weight in weights.items() if kind not in _HTML]
     json = [weight for kind, weight in weights.items() if "json" in kind]
     return html > max(json, default=0.0) and html >= max(others, default=0.0)

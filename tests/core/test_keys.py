@@ -69,6 +69,11 @@ def test_a_key_verifies_what_its_type_its_curve_and_its_alg_allow(entry, algorit
     assert {name for name in ALGORITHMS if found.find(kid, name)} == algorithms
 
 
+def test_a_key_without_a_name_is_found_by_none():
+    assert set(parse(OKP).keys) == {("", "EdDSA")}
+    assert set(parse(EC).keys) == {("", "ES256"), ("1", "ES256")}
+
+
 def test_the_algorithms_of_the_policy_are_those_that_a_key_can_have():
     assert set(keys._FITS) == ALGORITHMS
 
