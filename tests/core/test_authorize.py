@@ -86,11 +86,16 @@ def required(
         ("s=x", {}, ("cookie",)),
     ],
 )
-def test_a_session_of_the_host_is_kept_from_the_workload(cookie, headers, remove):
+@pytest.mark.parametrize("told", [{}, {"x-auth-subject": "a"}])
+def test_a_session_of_the_host_is_kept_from_the_workload(cookie, headers, remove, told):
+    """And it costs the workload nothing of what it is told, nor the client's own claims their removal."""
     rule = Rule("r", frozenset({"GET"}), path.parse("/*"), cookies=("s",))
-    request = Request("GET", "h", "/", headers={} if cookie is None else {"cookie": cookie})
-    allowed = authorize.allow(Policy(), rule, request, {}, ("new",))
-    assert (allowed.headers, allowed.remove, allowed.cookies) == (headers, remove, ("new",))
+    sent = {"x-auth_email": "root"} if cookie is None else {"x-auth_email": "root", "cookie": cookie}
+    policy = Policy(identity_headers=frozenset({"x-auth-subject", "x-auth-email"}))
+    allowed = authorize.allow(policy, rule, Request("GET", "h", "/", headers=sent), told, ("new",))
+    known = ("x-auth-email",) if told else ("x-auth-email", "x-auth-subject")
+    assert (allowed.headers, allowed.cookies) == (told | headers, ("new",))
+    assert allowed.remove == (*known, "x-auth_email", *remove)
 
 
 def test_what_signs_people_in_sees_their_cookies():

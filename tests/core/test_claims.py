@@ -39,6 +39,8 @@ ANY_AUDIENCE = Jwt(idp.ISSUER, leeway_s=30)
         ({"sub": ""}, Reason.CLAIMS_MALFORMED),
         ({"sub": 7}, Reason.CLAIMS_MALFORMED),
         ({"aud": ["other", "shop"]}, None),
+        ({"aud": [*"12345678", "shop"]}, None),
+        ({"aud": [*"123456789"]}, Reason.AUDIENCE_MISMATCH),
         ({"aud": None}, Reason.AUDIENCE_MISMATCH),
         ({"aud": []}, Reason.AUDIENCE_MISMATCH),
         ({"aud": "sho"}, Reason.AUDIENCE_MISMATCH),
@@ -86,6 +88,7 @@ def test_only_an_access_token_is_one(kind, expected):
         ({"scope": "reader"}, {"read"}, Reason.SCOPE_MISSING),
         ({"scope": None}, {"read"}, Reason.SCOPE_MISSING),
         ({"scope": {"read": 1}}, {"read"}, Reason.SCOPE_MISSING),
+        ({"scope": [{"read": 1}, ["read"], "read"]}, {"read"}, None),
     ],
 )
 def test_an_issuers_tokens_may_have_to_have_scopes(claimed, asked, expected):

@@ -82,9 +82,15 @@ def test_a_page_of_the_login_leads_to_no_other_login(path, reason):
 
 
 @pytest.mark.parametrize(("matched", "expected"), [(SIGNED_IN, True), (rule(SESSION, cors=None), False)])
-def test_a_script_can_read_the_refusal_where_the_rule_has_cors(matched, expected):
-    deny = refusal.answer(NOWHERE, Request("GET", "h", "/", headers=SCRIPT), matched, MISSING, ())
+@pytest.mark.parametrize("failure", [MISSING, DOWN])
+def test_a_script_can_read_the_refusal_where_the_rule_has_cors(matched, expected, failure):
+    deny = refusal.answer(NOWHERE, Request("GET", "h", "/", headers=SCRIPT), matched, failure, ())
     assert (ALLOW_ORIGIN in deny.headers) is expected
+
+
+@pytest.mark.parametrize(("failure", "note"), [(DOWN, "down"), (MISSING, "")])
+def test_the_log_is_told_which_source_is_down(failure, note):
+    assert refusal.answer(NOWHERE, Request("GET", "h", "/"), TOKENS, failure, ()).note == note
 
 
 def test_cookies_for_the_browser_are_in_every_refusal():

@@ -39,6 +39,8 @@ POLICY = Policy({host.name: host for host in (SHOP, SOME, DEEP)})
         ("POST", "shop.example.com", "/orders", "rest"),
         ("POST", "shop.example.com", "/orders/7", "post"),
         ("GET", "shop.example.com", "/orders/7/lines", "template"),
+        ("GET", "shop.example.com", "/orders/77/lines", "template"),
+        ("GET", "shop.example.com", "/orders//lines", Reason.PATH_AMBIGUOUS),
         ("GET", "shop.example.com", "/orders/7/8/lines", "rest"),
         ("GET", "other.example.com", "/a;b", "wild"),
         ("GET", "a.b.example.com", "/", "wild"),

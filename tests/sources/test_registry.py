@@ -1,5 +1,8 @@
 """Which sources a process has, and how they are doing."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from authz.core.policy import Client, Introspection, Jwt
@@ -28,6 +31,24 @@ async def test_what_differs_in_issuer_or_address_is_another_source(sources):
     sources.keep([OURS, SAME, DIRECT, FOREIGN])
     assert sources.jwks(OURS) is sources.jwks(SAME)
     assert len({sources.jwks(accept) for accept in (OURS, SAME, DIRECT, FOREIGN)}) == 3
+
+
+async def test_who_is_asked_another_way_is_another_source(sources):
+    """Or a token of one endpoint would be good where another is asked (GHSA-4mq7-pvjg-xp2r)."""
+    one = Introspection(idp.ISSUER, Client("authz"), "https://a.example.com/ask")
+    same = replace(one, audiences=frozenset({"a"}), scopes=frozenset({"b"}), leeway_s=0.0)
+    others = [
+        replace(one, issuer=OTHER),
+        replace(one, endpoint="https://b.example.com/ask"),
+        replace(one, client=Client("other")),
+        replace(one, client=Client("authz", secret_file=Path("/secret"))),
+        replace(one, ttl_s=1.0),
+        replace(one, negative_ttl_s=1.0),
+        replace(one, calls=1),
+    ]
+    sources.keep([one, same, *others])
+    assert sources.introspector(one) is sources.introspector(same)
+    assert len({sources.introspector(accept) for accept in (one, same, *others)}) == 1 + len(others)
 
 
 async def test_a_reload_keeps_what_is_still_named_and_drops_the_rest(sources, provider, clock):
