@@ -166,7 +166,7 @@ def test_games_with_the_table_change_no_request():
 
 
 def test_a_block_that_fills_the_table_is_read_as_often_as_it_comes():
-    """One that was not would leave the client's table and ours apart, and all that follows means other fields."""
+    """Else the table of the client and ours are two, and all that follows means other fields."""
     peer = Peer()
     filling = peer.encoder.encode(REQUEST)
     for stream_id in (1, 3):
