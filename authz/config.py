@@ -14,9 +14,10 @@ from pydantic_core import ErrorDetails
 from authz import accept, documents
 from authz.accept import Accept, Anonymous
 from authz.core.policy import IDENTITY_HEADERS
+from authz.mesh import Istio
 from authz.observed import Log, Tracing
 from authz.tokens import IdentityToken, IdentityTokens
-from authz.values import Address, Duration, HeaderName, Name, OneOf, Principal, Section
+from authz.values import Address, Duration, HeaderName, Name, OneOf, Section
 
 WORKERS_MAX = 64  # more cores than one replica should have; run more replicas instead
 _TOO_SHORT = "at least one is needed"
@@ -104,19 +105,6 @@ class Controller(Section):
     """Where the Lease `authz-controller` is, by which one of several replicas leads."""
     guards_outlive: Duration = 2.0
     """How long the policies of a deleted APIRule stay after its route: proxies hear of both one by one."""
-
-
-class Istio(Section):
-    """What the mesh calls us, and which gateway is ours."""
-
-    provider: Name = "authz"
-    """The name in MeshConfig.extensionProviders."""
-    gateway_selector: Mapping[str, str] = Field(default_factory=lambda: {"istio": "ingressgateway"})
-    """Labels of the gateway's pods, for rules with `enforcement: Gateway`."""
-    gateway_principal: Principal = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
-    """The gateway's identity, which workloads admit."""
-    foreign_services: Literal["Allow", "Refuse"] = "Allow"
-    """Whether APIRules may lead to Services of other namespaces that do not say who may."""
 
 
 class Sources(Section):

@@ -18,6 +18,7 @@ _DURATION = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)"
 _HEADER_NAME = r"[a-z0-9!#$%&'*+.^`|~-]+"  # RFC 9110 5.6.2 without the underscore
 _ADDRESS = r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[^:/\[\]]+):[0-9]{1,5}"
 _PRINCIPAL = r"[^/]+/ns/[^/]+/sa/[^/]+"
+_OBJECT_NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _duration = re.compile(_DURATION).fullmatch
 _header_name = re.compile(_HEADER_NAME).fullmatch
@@ -99,6 +100,12 @@ def _is_principal(value: str) -> str:
     return value
 
 
+def _is_object_name(value: str) -> str:
+    if not re.fullmatch(_OBJECT_NAME, value):
+        raise ValueError("an object is named NAMESPACE/NAME")
+    return value
+
+
 def _is_label(value: str) -> str:
     if not re.fullmatch(_LABEL, value):
         raise ValueError("a name has lower-case letters, digits and inner hyphens, 63 at most")
@@ -163,6 +170,7 @@ def _schema(pattern: str) -> WithJsonSchema:
 Duration = Annotated[float, BeforeValidator(_seconds), _schema(_DURATION)]
 Address = Annotated[str, BeforeValidator(str), AfterValidator(_is_address), _schema(_ADDRESS)]
 Name = Annotated[str, AfterValidator(_is_label), _schema(_LABEL)]
+ObjectName = Annotated[str, AfterValidator(_is_object_name), _schema(_OBJECT_NAME)]
 Principal = Annotated[str, AfterValidator(_is_principal), _schema(_PRINCIPAL)]
 HeaderName = Annotated[str, AfterValidator(_is_header), _schema(_HEADER_NAME)]
 Url = Annotated[str, AfterValidator(_is_url)]

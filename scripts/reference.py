@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from authz import documents, writing
-from authz.config import Istio
 from authz.core.policy import Authorizer
 from authz.istio import apirule, cluster, crd, translate
 from authz.istio.openapi import Schema
 from authz.istio.schema import Spec
 from authz.istio.status import Status
+from authz.mesh import Istio
 
 EXAMPLES = Path(__file__).with_name("apirule.yaml")
 

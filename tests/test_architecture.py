@@ -22,8 +22,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "accept": ({"core", "values"}, {"pydantic"}),
     "tokens": ({"values"}, {"pydantic"}),
     "observed": ({"values"}, {"pydantic"}),
+    "mesh": ({"values"}, {"pydantic"}),
     "config": (
-        {"accept", "core", "documents", "observed", "tokens", "values"},
+        {"accept", "core", "documents", "mesh", "observed", "tokens", "values"},
         {"pydantic", "pydantic_core"},
     ),
     "example": ({"config", "values"}, {"pydantic", "yaml"}),

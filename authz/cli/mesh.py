@@ -67,24 +67,25 @@ def _registration(config_file: Path | None, service: str | None) -> Registration
     port = found.listen.grpc.rpartition(":")[2]
     if not port.isdecimal():
         options.fail_on([f"{config_file}: listen.grpc: Istio can not lead to a unix socket"])
-    return registration.Registration(found.istio.provider, service or registration.SERVICE, int(port))
+    service = service or registration.SERVICE
+    return registration.Registration(found.istio.provider, service, int(port), found.istio.mesh_config)
 
 
 def _check(source: str, entry: Registration) -> None:
     from authz.istio import registered
 
-    documents, unread = _documents(source)
+    documents, unread = _documents(source, entry.mesh_config)
     found = registered.check(documents, entry)
     options.fail_on([*unread, *(f"{source}: {problem}" for problem in found.problems)])
     unseen = f"; not looked at, for there were none: {', '.join(found.unseen)}" if found.unseen else ""
     click.echo(f"{source}: extension provider {entry.provider}: no mistakes{unseen}")
 
 
-def _documents(source: str) -> tuple[list[dict[str, Any]], list[str]]:
+def _documents(source: str, mesh_config: str) -> tuple[list[dict[str, Any]], list[str]]:
     from authz import documents
 
     if source == _CLUSTER:
-        return _of_cluster()
+        return _of_cluster(mesh_config)
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         found = documents.read(text)
@@ -100,12 +101,12 @@ def _items(body: Any) -> list[Any]:
     return body.get("items") or [] if is_list else [body]
 
 
-def _of_cluster() -> tuple[list[dict[str, Any]], list[str]]:
+def _of_cluster(mesh_config: str) -> tuple[list[dict[str, Any]], list[str]]:
     from authz.controller import kubeconfig, snapshot
 
     try:
         access = kubeconfig.find()
     except kubeconfig.Unusable as unusable:
         return [], [f"{_CLUSTER}: {unusable}"]
-    found, problems = asyncio.run(snapshot.read(access, snapshot.OF_THE_MESH))
+    found, problems = asyncio.run(snapshot.read(access, snapshot.of_the_mesh(mesh_config)))
     return found, [f"{_CLUSTER}: {problem}" for problem in problems]

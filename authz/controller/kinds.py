@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from authz.istio import authentication, names, virtualservice
+from authz.istio import authentication, names, objects, virtualservice
 from authz.istio.apirule import GROUP
 
 Document = dict[str, Any]
@@ -38,7 +38,6 @@ class Kind:
 APIRULES = Kind(f"{GROUP}/v2", "APIRule", "apirules")
 SERVICES = Kind("v1", "Service", "services")
 GATEWAYS = Kind("networking.istio.io/v1", "Gateway", "gateways")
-MESH = Kind("v1", "ConfigMap", "configmaps", fields="metadata.name=istio", namespace="istio-system")
 EVENTS = Kind("events.k8s.io/v1", "Event", "events")
 LEASES = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
@@ -52,6 +51,15 @@ AUTHENTICATIONS = Kind(
 )
 
 EMITTED = {kind.name: kind for kind in (AUTHENTICATIONS, POLICIES, VIRTUAL_SERVICES)}
+
+
+def mesh(key: str) -> Kind:
+    """The one ConfigMap with the mesh's configuration, `namespace/name`."""
+    namespace, _, name = key.partition("/")
+    return Kind("v1", "ConfigMap", "configmaps", fields=f"metadata.name={name}", namespace=namespace)
+
+
+MESH = mesh(objects.MESH)
 
 
 def key(document: Document) -> str:

@@ -4,25 +4,34 @@ Nothing is written, and nothing is followed.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from authz.controller import kinds
 from authz.controller.api import Api, Refused, Unreachable
-from authz.controller.kinds import MESH, SERVICES, Document, Kind, key
+from authz.controller.kinds import SERVICES, Document, Kind, key
 from authz.controller.kubeconfig import Access
 
 # Everybody's policies, and what changes the filters that come of them.
 _POLICIES = Kind("security.istio.io/v1", "AuthorizationPolicy", "authorizationpolicies")
 _FILTERS = Kind("networking.istio.io/v1alpha3", "EnvoyFilter", "envoyfilters", namespace="istio-system")
-# Each revision of istiod has a ConfigMap of its own, `istio-REVISION`.
-_REVISIONS = Kind("v1", "ConfigMap", "configmaps", labels="istio.io/rev", namespace="istio-system")
-OF_THE_MESH = (MESH, _REVISIONS, SERVICES, _POLICIES, _FILTERS)
 
 
-async def read(access: Access, kinds: Iterable[Kind]) -> tuple[list[Document], list[str]]:
+def of_the_mesh(mesh_config: str) -> tuple[Kind, ...]:
+    """How it is configured, and what it has to do with authorizers.
+
+    Each revision of istiod has a ConfigMap of its own, `istio-REVISION`.
+    """
+    mesh = kinds.mesh(mesh_config)
+    revisions = replace(mesh, fields="", labels="istio.io/rev")
+    return (mesh, revisions, SERVICES, _POLICIES, _FILTERS)
+
+
+async def read(access: Access, wanted: Iterable[Kind]) -> tuple[list[Document], list[str]]:
     """All objects, and what could not be read, with the reason."""
     api, found, problems = Api(access), dict[tuple[str, str], Document](), list[str]()
     try:
-        for kind in kinds:
+        for kind in wanted:
             try:
                 answer = await api.list(kind, _selected(kind))
             except (Refused, Unreachable) as error:

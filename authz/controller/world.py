@@ -15,7 +15,6 @@ from authz.controller.kinds import (
     APIRULES,
     AUTHENTICATIONS,
     GATEWAYS,
-    MESH,
     POLICIES,
     SERVICES,
     VIRTUAL_SERVICES,
@@ -31,8 +30,6 @@ from authz.istio.hosts import Gateway
 from authz.istio.services import Service
 from authz.istio.strangers import Strangers
 from authz.istio.translate import Resource
-
-_MESH_KEY = "istio-system/istio"
 
 
 class World:
@@ -75,7 +72,7 @@ class World:
             APIRULES: self.rules,
             SERVICES: self.services,
             GATEWAYS: self.gateways,
-            MESH: self.mesh,
+            kinds.mesh(self._base.settings.mesh_config): self.mesh,
             VIRTUAL_SERVICES: self.virtual_services,
             POLICIES: self.policies,
             AUTHENTICATIONS: self.authentications,
@@ -95,7 +92,7 @@ class World:
         owners = {name: owner for name in names if (owner := self.owner(name))}
         return replace(
             self._base,
-            providers=self.mesh.known.get(_MESH_KEY),
+            providers=self.mesh.known.get(self._base.settings.mesh_config),
             strangers=self._strangers(apirule.key, own.hosts),
             owners=owners,
         )

@@ -26,12 +26,14 @@ class Settings:
     """How this mesh names the authorizer and its gateway's pods.
 
     `foreign_services`: whether APIRules may lead to Services of other namespaces that say nothing of it.
+    `mesh_config`: the ConfigMap with Istio's own settings, `namespace/name`.
     """
 
     provider: str
     gateway_selector: Mapping[str, str]
     gateway_principal: str
     foreign_services: Literal["Allow", "Refuse"] = "Allow"
+    mesh_config: str = objects.MESH
 
     @property
     def gateway_namespace(self) -> str:
@@ -73,7 +75,9 @@ def parse(
             found.key: services.known(found) for found in objects.read(objects.Service, documents, problems)
         },
         gateways=gateways,
-        providers=providers(objects.read(objects.Mesh, filter(objects.is_mesh, documents), problems)),
+        providers=providers(
+            objects.read(objects.Mesh, objects.meshes(documents, settings.mesh_config), problems)
+        ),
         strangers=strangers.known(objects.read(objects.VirtualService, documents, problems)),
         owners=hosts.owners(_apirules(documents), gateways),
         authorizers=frozenset(authorizers),

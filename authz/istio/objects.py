@@ -18,6 +18,7 @@ Document = Mapping[str, Any]
 T = TypeVar("T")
 Found = TypeVar("Found", bound="Object")
 
+MESH = "istio-system/istio"  # where Istio has its configuration unless it is told otherwise
 MAPPING = BeforeValidator(lambda value: {} if value is None else value)  # YAML's null: written, left empty
 LIST = BeforeValidator(lambda value: () if value is None else value)
 
@@ -141,9 +142,14 @@ class Mesh(Object):
     data: Annotated[_MeshData, MAPPING] = _MeshData()
 
 
-def is_mesh(document: Document) -> bool:
+def is_mesh(document: Document, key: str = MESH) -> bool:
     """Other ConfigMaps are others'."""
-    return title(document) == "ConfigMap istio-system/istio"
+    return title(document) == f"ConfigMap {key}"
+
+
+def meshes(documents: Iterable[Document], key: str) -> Iterator[Document]:
+    """The one with the mesh's configuration, if it is among them."""
+    return (document for document in documents if is_mesh(document, key))
 
 
 def read(model: type[Found], among: Iterable[Document], problems: list[Problem]) -> Iterator[Found]:

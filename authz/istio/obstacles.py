@@ -49,9 +49,9 @@ _ASKED_TWICE = (
 _IDENTITY = "may not be set by an APIRule: it tells the workload who the caller is"
 _NO_PROVIDER = (
     'The mesh has no extension provider "{}": add it under extensionProviders in ConfigMap '
-    "istio-system/istio, as config/samples/cluster.yaml shows"
+    "{}, as config/samples/cluster.yaml shows"
 )
-_NO_MESH = ", and the mesh's own are not known: ConfigMap istio-system/istio was not found"
+_NO_MESH = ", and the mesh's own are not known: ConfigMap {} was not found"
 
 
 def problems(apirule: APIRule, cluster: Cluster, terms: Terms | None = None) -> list[Problem]:
@@ -179,13 +179,13 @@ def _alike(apirule: APIRule, service: str, cluster: Cluster) -> list[str]:
 
 
 def _authorizers(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
-    providers = cluster.providers or {}
+    providers, unseen = cluster.providers or {}, _NO_MESH.format(cluster.settings.mesh_config)
     known = cluster.authorizers | providers.keys()
     for index, rule in enumerate(apirule.spec.rules):
         for name in rule.ext_auth.authorizers if rule.ext_auth else ():
             path = f"spec.rules[{index}].extAuth.authorizers"
             if name not in known:
-                hint = did_you_mean(name, known) or ("" if cluster.providers is not None else _NO_MESH)
+                hint = did_you_mean(name, known) or ("" if cluster.providers is not None else unseen)
                 yield Problem(path, f'Authorizer "{name}" not found{hint}')
             elif name in cluster.authorizers:
                 continue
@@ -238,8 +238,9 @@ def _own_provider(apirule: APIRule, cluster: Cluster) -> Iterator[Problem]:
     ours = cluster.settings.provider
     if cluster.providers is None or ours in cluster.providers:
         return
+    told = _NO_PROVIDER.format(ours, cluster.settings.mesh_config)
     if apirule.spec.enforcement == "Gateway":
-        yield Problem("spec.enforcement", _NO_PROVIDER.format(ours))
+        yield Problem("spec.enforcement", told)
     for index, rule in enumerate(apirule.spec.rules):
         if ours in placement.providers(rule, cluster):
-            yield Problem(f"spec.rules[{index}].extAuth.authorizers", _NO_PROVIDER.format(ours))
+            yield Problem(f"spec.rules[{index}].extAuth.authorizers", told)

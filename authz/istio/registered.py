@@ -20,7 +20,7 @@ _host = re.compile(r"(?:[^/]+/)?([^./]+)\.([^./]+)\.svc\..+").fullmatch
 _duration = re.compile(r"([0-9]{0,9}(?:\.[0-9]{0,9})?)s").fullmatch  # protobuf's JSON
 _refuses = re.compile(r"[45][0-9]{2}").fullmatch
 
-_NO_MESH = "there is no MeshConfig: that is ConfigMap istio-system/istio, key `mesh`"
+_NO_MESH = "there is no MeshConfig: that is ConfigMap {}, key `mesh`"
 _MISSING = 'has no provider "{}": `authz config mesh` prints it{}'
 _TWICE = 'is a second provider "{}": Istio takes neither'
 _NAME = "is not a name that Istio 1.30 and later take: only lower-case letters, digits and -"
@@ -66,7 +66,7 @@ def check(documents: Iterable[Document], registration: Registration) -> Checked:
     services = {found.key: found for found in objects.read(Service, documents, problems)}
     policies = [*objects.read(Policy, documents, problems)]
     if not configs and not problems:
-        problems.append(Problem("meshConfig", _NO_MESH))
+        problems.append(Problem("meshConfig", _NO_MESH.format(registration.mesh_config)))
     patched = _is_there(over_grpc(registration), documents)
     for found in configs:
         problems += _providers(found, registration, patched=patched)

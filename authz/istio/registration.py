@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from authz.istio import objects
+
 Document = dict[str, Any]
 
 SERVICE = "authz.authz-system.svc.cluster.local"  # of a chart's release `authz`
@@ -18,11 +20,15 @@ _TYPE = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """The provider's name, and where it is: a host that Istio knows, without a namespace before it."""
+    """The provider's name, and where it is: a host that Istio knows, without a namespace before it.
+
+    `mesh_config` is the ConfigMap that has to have it, `namespace/name`.
+    """
 
     provider: str = "authz"
     service: str = SERVICE
     port: int = 9191
+    mesh_config: str = objects.MESH
 
 
 def entry(registration: Registration) -> Document:

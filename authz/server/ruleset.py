@@ -71,6 +71,7 @@ def mesh_of(settings: Config) -> cluster.Settings:
         gateway_selector=settings.istio.gateway_selector,
         gateway_principal=settings.istio.gateway_principal,
         foreign_services=settings.istio.foreign_services,
+        mesh_config=settings.istio.mesh_config,
     )
 
 

@@ -213,6 +213,16 @@ def test_notes_look_at_every_revision_of_the_mesh(kube, asked):
     assert "- istio: " not in beside
 
 
+def test_notes_look_where_the_mesh_is(kube, asked):
+    kube.namespace("mesh")
+    metadata = {"name": "istio-canary", "namespace": "mesh"}
+    kube.apply(MESH | {"metadata": metadata, "data": {"mesh": "{}"}})
+    here = {"config": {"istio": {"meshConfig": "mesh/istio-canary"}}}
+    assert "ConfigMaps of mesh are now:\n  - istio-canary: it has no extension provider" in asked(here)
+    gone = {"config": {"istio": {"meshConfig": "mesh/istio"}}}
+    assert "there is no ConfigMap mesh/istio (" in asked(gone)
+
+
 def test_notes_say_that_nobody_can_read_the_metrics(asked):
     said = "Nobody can read the metrics yet"
     assert said in asked({"metrics": {"enabled": True}})

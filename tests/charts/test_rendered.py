@@ -10,7 +10,7 @@ from authz.server import replica
 from authz.server.h2.limits import LIMITS
 from authz.server.telemetry import Telemetry
 from tests.charts import helm
-from tests.charts.helm import CHART, COMBINATIONS, LOGIN, ROOT, Refused, one, rendered
+from tests.charts.helm import CHART, COMBINATIONS, LOGIN, NAMESPACE, ROOT, Refused, one, rendered
 
 pytestmark = pytest.mark.slow
 
@@ -141,6 +141,25 @@ def test_large_numbers_stay_whole():
     text = yaml.safe_dump_all(rendered(values))
     assert text.count("2000000") == 4  # the two limits of Envoy, the program's setting, and the argument
     assert "e+06" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "filters"),
+    [
+        ({}, "mesh"),
+        ({"envoyFilter": {"enabled": True, "namespace": "root"}}, "root"),
+    ],
+)
+def test_another_mesh_is_read_and_patched_where_it_is(values, filters):
+    mesh = {"config": {"istio": {"meshConfig": "mesh/istio-canary"}}, "envoyFilter": {"enabled": True}}
+    documents = rendered(mesh | values)
+    roles = [each for each in documents if each["kind"] in ("Role", "RoleBinding")]
+    elsewhere = {each["kind"]: each for each in roles if each["metadata"]["namespace"] != NAMESPACE}
+    assert {each["metadata"]["namespace"] for each in elsewhere.values()} == {"mesh"}
+    assert elsewhere["Role"]["rules"][0]["resourceNames"] == ["istio-canary"]
+    assert elsewhere.keys() == {"Role", "RoleBinding"}
+    assert one(documents, "EnvoyFilter", "authz")["metadata"]["namespace"] == filters
+    assert "istio-system" not in yaml.safe_dump(roles)
 
 
 def test_another_release_has_names_of_its_own():

@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
-from authz.config import Istio
 from authz.core.policy import Authorizer
 from authz.istio import cluster
 from authz.istio.cluster import Cluster, Settings
+from authz.mesh import Istio
 
 SETTINGS = Settings(**Istio().model_dump())
 

@@ -143,6 +143,15 @@ def test_a_broken_mesh_configuration_is_a_problem(mesh, problem):
     assert (found.providers, found.services) == (None, {"default/db": Service()})
 
 
+def test_the_mesh_is_configured_where_the_settings_say():
+    told = replace(SETTINGS, mesh_config="mesh/istio-canary")
+    there = config_map("extensionProviders: [{name: canary}]")
+    there["metadata"] = {"name": "istio-canary", "namespace": "mesh"}
+    stale = config_map("extensionProviders: [{name: stale}]")
+    assert cluster.parse([stale, there], {}, (), told)[0].providers == {"canary": ""}
+    assert cluster.parse([stale], {}, (), told)[0].providers is None
+
+
 def test_the_gateways_namespace_is_part_of_its_identity():
     assert replace(SETTINGS, gateway_principal="mesh.example/ns/edge/sa/gateway").gateway_namespace == "edge"
 

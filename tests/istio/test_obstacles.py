@@ -240,6 +240,15 @@ def test_a_mesh_may_want_services_of_other_namespaces_to_say_who_may_lead_there(
     ]
 
 
+def test_the_mesh_that_is_missed_is_that_of_the_settings():
+    canary = replace(SETTINGS, mesh_config="mesh/istio-canary")
+    (unseen,) = obstacles.problems(*placed({"rules": [asking("other")]}, settings=canary))
+    assert unseen.message.endswith("ConfigMap mesh/istio-canary was not found")
+    there = of("ConfigMap", "istio-canary", "mesh", "v1", data={"mesh": ""})
+    (lacking,) = obstacles.problems(*placed({"enforcement": "Gateway"}, {"mesh": there}, canary))
+    assert "extensionProviders in ConfigMap mesh/istio-canary, as" in lacking.message
+
+
 def test_all_of_it_is_told_at_once():
     spec = {"gateway": "gateways/mian", "service": {"name": "shopp", "port": 80}, "rules": [asking("ourss")]}
     with pytest.raises(Invalid) as caught:

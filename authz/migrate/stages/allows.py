@@ -34,7 +34,7 @@ def admits(policy: Document, principal: str) -> bool:
 
 
 def _roots(survey: Survey) -> set[str]:
-    meshes = [one for one in survey.of("ConfigMap") if objects.is_mesh(one)]
+    meshes = objects.meshes(survey.of("ConfigMap"), survey.settings.istio.mesh_config)
     found = {each.config.root_namespace for one in meshes for each in mesh.configs(one, [])}
     return found or {MeshConfig().root_namespace}
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from authz.config import Config
 from authz.controller.api import Api, Refused, Unreachable
 from authz.controller.decoding import NotServed
-from authz.controller.kinds import APIRULES, GATEWAYS, MESH, SERVICES, VIRTUAL_SERVICES, Document, Kind, key
+from authz.controller.kinds import APIRULES, GATEWAYS, SERVICES, VIRTUAL_SERVICES, Document, Kind, key, mesh
 from authz.controller.kubeconfig import Access
 from authz.controller.plan import plan
 from authz.controller.watch import Watch
@@ -36,7 +36,7 @@ PATIENCE_S = 60.0  # for the controller, which takes well under a second
 
 _AUTHENTICATIONS = Kind(authentication.API_VERSION, "RequestAuthentication", "requestauthentications")
 _SLICES = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
-_KINDS = (APIRULES, VIRTUAL_SERVICES, SERVICES, GATEWAYS, POLICIES, _AUTHENTICATIONS, KEPT, MESH, _SLICES)
+_KINDS = (APIRULES, VIRTUAL_SERVICES, SERVICES, GATEWAYS, POLICIES, _AUTHENTICATIONS, KEPT, _SLICES)
 
 
 _MEANWHILE = "{} {} has been changed meanwhile by {}, and is left so: put it back as it was, or take it away"
@@ -50,7 +50,8 @@ class Stuck(Exception):
 
 async def survey(api: Api, settings: Config) -> Survey:
     """Everything of the kinds that matter. Raises Refused or Unreachable."""
-    found = [one for kind in _KINDS for one in await _all(api, kind)]
+    kinds = (*_KINDS, mesh(settings.istio.mesh_config))
+    found = [one for kind in kinds for one in await _all(api, kind)]
     try:
         found += await _all(api, RULES)
     except Unreachable as error:

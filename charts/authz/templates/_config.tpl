@@ -41,6 +41,14 @@ Whatever is given goes before.
 {{ dig "istio" "gatewaySelector" (dict "istio" "ingressgateway") .Values.config | toYaml }}
 {{- end }}
 
+{{/* Where Istio's configuration is: the ConfigMap NAMESPACE/NAME, as the controller is told. */}}
+{{- define "authz.meshConfig" -}}
+{{ dig "istio" "meshConfig" "istio-system/istio" .Values.config }}
+{{- end }}
+{{- define "authz.meshNamespace" -}}
+{{ include "authz.meshConfig" . | splitList "/" | first }}
+{{- end }}
+
 {{/* What Istio's MeshConfig has to say of this release: an entry of extensionProviders. */}}
 {{- define "authz.provider" -}}
 name: {{ dig "istio" "provider" "authz" .Values.config }}

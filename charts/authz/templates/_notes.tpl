@@ -5,10 +5,11 @@ Whether the mesh knows the authorizer, as `authz config mesh --check` has it in 
 Each revision of istiod has a ConfigMap of its own; others of the same label configure its injection.
 */}}
 {{- define "authz.mesh" -}}
+{{- $named := include "authz.meshConfig" . | splitList "/" | last -}}
 {{- $known := list -}}
 {{- $problems := list -}}
-{{- range (lookup "v1" "ConfigMap" "istio-system" "").items -}}
-{{- if or (eq .metadata.name "istio") (and (dig "metadata" "labels" "istio.io/rev" "" .) (dig "data" "mesh" "" .)) -}}
+{{- range (lookup "v1" "ConfigMap" (include "authz.meshNamespace" .) "").items -}}
+{{- if or (eq .metadata.name $named) (and (dig "metadata" "labels" "istio.io/rev" "" .) (dig "data" "mesh" "" .)) -}}
 {{- $name := .metadata.name -}}
 {{- $known = append $known $name -}}
 {{- $told := dict "root" $ "mesh" (dig "data" "mesh" "" . | fromYaml) -}}
