@@ -3,7 +3,8 @@
 import base64
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,19 @@ from authz.controller import exec_credential
 from authz.controller.exec_credential import Program
 
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_Sections = Mapping[str, Any]
+_Files = Sequence[tuple[Path, _Sections]]  # each with its folder; the first goes before the others
+
+# What would be somebody else's rights, or another way, if it were passed over.
+_UNSUPPORTED = {
+    "auth-provider": " (nor by kubectl, since 1.26): use exec",
+    "username": " (nor by any API server, since 1.19): use a token, a certificate or exec",
+    "as": ": name a user who has these rights",
+    "as-groups": ": name a user who has these rights",
+    "as-uid": ": name a user who has these rights",
+    "proxy-url": ": the API server is asked directly",
+    "tls-server-name": ": the certificate has to be of the server's address",
+}
 
 
 class Unusable(OSError):
@@ -52,14 +66,23 @@ class Access:
         return self.token_file.read_text().strip() if self.token_file else self.token
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What stands below one name, and the folder that its paths are relative to."""
+
+    folder: Path
+    said: Mapping[str, Any]
+
+
 def find(file: Path | None = None) -> Access:
-    """The file, else the one that KUBECONFIG names, else what a pod is given, else ~/.kube/config.
+    """The file, else those that KUBECONFIG names, else what a pod is given, else ~/.kube/config.
 
     Raises Unusable.
     """
-    named = file or Path(os.environ.get("KUBECONFIG", ""))
-    if named != Path():
-        return read(named)
+    if file:
+        return read(file)
+    if named := [Path(each) for each in os.environ.get("KUBECONFIG", "").split(os.pathsep) if each]:
+        return read(*named)
     if not (_POD / "token").exists():
         return _of_the_user()
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "")
@@ -83,41 +106,75 @@ def _of_the_user() -> Access:
     return read(usual)
 
 
-def read(file: Path) -> Access:
-    """The current context of a kubeconfig file. Raises Unusable."""
-    try:
+def read(*files: Path) -> Access:
+    """The current context of kubeconfig files, merged as kubectl does it. Raises Unusable.
+
+    Of entries with one name the first counts, whole. A file that is not there is passed over if another is.
+    """
+    there = [file for file in files if file.exists()] or files[:1]
+    merged = [(file.parent, _sections(file)) for file in there]
+    with _told_of(os.pathsep.join(map(str, there))):
+        context = _named(merged, "context", _current(merged)).said
+        cluster = _named(merged, "cluster", context["cluster"])
+        user = _named(merged, "user", context["user"]) if context.get("user") else _Entry(Path(), {})
+        return _access(cluster, user, context.get("namespace", "default"))
+
+
+def _sections(file: Path) -> _Sections:
+    with _told_of(str(file)):
         found = documents.read(file.read_text(encoding="utf-8"))
-        config = found[0]
-        context = _named(config, "contexts", "context", config["current-context"])
-        cluster = _named(config, "clusters", "cluster", context["cluster"])
-        user = _named(config, "users", "user", context.get("user", "")) if context.get("user") else {}
-        return _access(file.parent, cluster, user, context)
+        sections = found[0] if found and found[0] is not None else {}
+        if not isinstance(sections, dict):
+            raise TypeError("it is not a mapping")
+        return sections
+
+
+@contextmanager
+def _told_of(file: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise Unusable(f"{file}: can not be used: {reason}") from error
 
 
-def _access(folder: Path, cluster: Mapping[str, Any], user: Mapping[str, Any], context: Any) -> Access:
-    if "auth-provider" in user:
-        raise ValueError("auth-provider is not supported (nor by kubectl, since 1.26): use exec")
-    server = str(cluster["server"]).rstrip("/")
-    token_file = user.get("tokenFile")
+def _current(merged: _Files) -> str:
+    for _, sections in merged:
+        if sections.get("current-context"):
+            return str(sections["current-context"])
+    raise KeyError("current-context")
+
+
+def _named(merged: _Files, kind: str, name: str) -> _Entry:
+    for folder, sections in merged:
+        for entry in sections.get(f"{kind}s") or ():
+            if entry["name"] == name:
+                return _Entry(folder, entry[kind])
+    raise ValueError(f"it has no {kind} {name}")
+
+
+def _access(cluster: _Entry, user: _Entry, namespace: str) -> Access:
+    for name in [*cluster.said, *user.said]:
+        if name in _UNSUPPORTED:
+            raise ValueError(f"{name} is not supported{_UNSUPPORTED[name]}")
+    server = str(cluster.said["server"]).rstrip("/")
+    token_file = user.said.get("tokenFile")
     return Access(
         server=server,
-        tls=_tls(folder, cluster, user) if server.startswith("https:") else None,
-        token=user.get("token", ""),
-        token_file=folder / token_file if token_file else None,
-        program=exec_credential.parse(folder, user["exec"]) if "exec" in user else None,
-        namespace=context.get("namespace", "default"),
+        tls=_tls(cluster, user) if server.startswith("https:") else None,
+        token=user.said.get("token", ""),
+        token_file=user.folder / token_file if token_file else None,
+        program=exec_credential.parse(user.folder, user.said["exec"]) if "exec" in user.said else None,
+        namespace=namespace,
     )
 
 
-def _tls(folder: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
-    authority = _pem(folder, cluster, "certificate-authority")
+def _tls(cluster: _Entry, user: _Entry) -> ssl.SSLContext:
+    authority = _pem(cluster, "certificate-authority")
     context = ssl.create_default_context(cadata=authority.decode() if authority else None)
-    if cluster.get("insecure-skip-tls-verify"):
+    if cluster.said.get("insecure-skip-tls-verify"):
         raise ValueError("insecure-skip-tls-verify is not supported: give it a certificate-authority")
-    certificate, key = _pem(folder, user, "client-certificate"), _pem(folder, user, "client-key")
+    certificate, key = _pem(user, "client-certificate"), _pem(user, "client-key")
     if certificate and key:
         _load(context, certificate, key)
     return context
@@ -131,15 +188,7 @@ def _load(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
         context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
 
 
-def _pem(folder: Path, section: Mapping[str, Any], name: str) -> bytes | None:
-    if data := section.get(f"{name}-data"):
+def _pem(entry: _Entry, name: str) -> bytes | None:
+    if data := entry.said.get(f"{name}-data"):
         return base64.b64decode(data)
-    return (folder / section[name]).read_bytes() if name in section else None
-
-
-def _named(config: Mapping[str, Any], group: str, kind: str, name: str) -> Mapping[str, Any]:
-    for entry in config[group]:
-        if entry["name"] == name:
-            found: Mapping[str, Any] = entry[kind]
-            return found
-    raise ValueError(f"it has no {kind} {name}")
+    return (entry.folder / entry.said[name]).read_bytes() if name in entry.said else None
