@@ -110,6 +110,19 @@ def test_whoever_is_signed_in_stays_so_across_upgrades_and_a_rollback(kube, rele
     assert found["spec"]["replicas"] == 2
 
 
+def test_a_rollback_leaves_a_paused_controller_for_later(kube, release):
+    """docs/install.md has the authorizer go first that way."""
+    where = ["deployment/authz-controller", "--namespace", NAMESPACE]
+    release("install")
+    release("upgrade", values={"config": {"workers": 2}})
+    assert kube.kubectl("rollout", "pause", *where).returncode == 0
+    release("rollback")
+    with kube.client() as client:
+        found = client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/authz-controller").json()
+    assert found["spec"]["paused"]
+    assert kube.kubectl("rollout", "resume", *where).returncode == 0
+
+
 def test_autoscaling_begins_with_the_replicas_that_there_are(kube, release):
     """A Deployment that says nothing any more has one: those of today would go, under today's load."""
 
@@ -215,12 +228,13 @@ def test_notes_look_at_every_revision_of_the_mesh(kube, asked):
 
 def test_notes_look_where_the_mesh_is(kube, asked):
     kube.namespace("mesh")
-    metadata = {"name": "istio-canary", "namespace": "mesh"}
-    kube.apply(MESH | {"metadata": metadata, "data": {"mesh": "{}"}})
-    here = {"config": {"istio": {"meshConfig": "mesh/istio-canary"}}}
-    assert "ConfigMaps of mesh are now:\n  - istio-canary: it has no extension provider" in asked(here)
-    gone = {"config": {"istio": {"meshConfig": "mesh/istio"}}}
-    assert "there is no ConfigMap mesh/istio (" in asked(gone)
+    there = MESH | {"metadata": {"name": "istio-canary", "namespace": "mesh"}, "data": {"mesh": "{}"}}
+    kube.apply(there)
+    notes = asked({"config": {"istio": {"meshConfig": "mesh/istio-canary"}}})
+    kube.delete(there)
+    assert "ConfigMaps of mesh are now:\n  - istio-canary: it has no extension provider" in notes
+    notes = asked({"config": {"istio": {"meshConfig": "mesh/istio"}}})
+    assert "there is no ConfigMap mesh/istio (" in notes
 
 
 def test_notes_say_that_nobody_can_read_the_metrics(asked):

@@ -4,7 +4,7 @@ import json
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,12 +32,14 @@ QUESTIONS = [(panel.title, expr) for panel in dashboard.PANELS for expr, _ in pa
 class Prometheus:
     """Scrapes once a second."""
 
-    def __init__(self, folder: Path, targets: list[str]) -> None:
+    def __init__(self, folder: Path, targets: dict[str, dict[str, str]]) -> None:
+        """Each with the labels that whoever discovers it gives to what it says."""
         self.url = f"http://127.0.0.1:{free_port()}"
+        found = [{"targets": [target], "labels": labels} for target, labels in targets.items()]
         settings = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(ALERTS)],
-            "scrape_configs": [{"job_name": "authz", "static_configs": [{"targets": targets}]}],
+            "scrape_configs": [{"job_name": "authz", "static_configs": found}],
         }
         (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
         command = [str(programs.get("prometheus")), f"--config.file={folder / 'prometheus.yml'}"]
@@ -89,7 +91,8 @@ def prometheus(tmp_path_factory):
             started.append(one.process)
             eventually(partial(ready, one))
         with controller() as leads:
-            made = Prometheus(tmp_path_factory.mktemp("prometheus"), [busy.admin, careful.admin, leads])
+            targets: dict[str, dict[str, str]] = {each: {} for each in (busy.admin, careful.admin, leads)}
+            made = Prometheus(tmp_path_factory.mktemp("prometheus"), targets)
             started.append(made.process)
             eventually(made.ready)
             _trouble(busy, made)
@@ -108,19 +111,32 @@ def controller() -> Iterator[str]:
     for name, state in (("default/shop", "Ready"), ("default/orders", "Error")):
         telemetry.state(name, state)
 
+    def page() -> bytes:
+        telemetry.worked(0.001, 0.01)
+        return telemetry.page()
+
+    with served(page) as address:
+        yield address
+
+
+@contextmanager
+def served(page: Callable[[], bytes]) -> Iterator[str]:
+    """Metrics, and the address where they are."""
+
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            telemetry.worked(0.001, 0.01)
             self.send_response(200)
             self.send_header("content-type", "text/plain; version=1.0.0")
             self.end_headers()
-            self.wfile.write(telemetry.page())
+            self.wfile.write(page())
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def _trouble(busy: Running, made: Prometheus) -> None:

@@ -68,6 +68,7 @@ PROGRAMS = {
     "oauth2-proxy": Program(
         *_OAUTH2_PROXY, "2 minutes", values={f"{_OAUTH2_PROXY[0]}/pkg/version.VERSION": _OAUTH2_PROXY[1]}
     ),
+    "prometheus-adapter": Program("sigs.k8s.io/prometheus-adapter", "v0.12.0", "2 minutes", "cmd/adapter"),
 }
 
 
