@@ -5,6 +5,9 @@ BIN := .venv/bin
 LOCAL := .venv/.local
 READY := .venv/.dev
 
+# The tests start hundreds of Pythons: each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,14 +25,12 @@ check: $(READY) ## Format, lint, types, architecture and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -m "not slow" --numprocesses 2 --dist worksteal $(COVERED)
 
 .PHONY: test
-test: $(READY) ## Everything: check, real servers, and the coverage of core and istio
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pytest -q --cov=authz.core --cov=authz.istio --cov-report=term-missing:skip-covered --cov-fail-under=100
+test: COVERED = --cov=authz.core --cov=authz.istio --cov-report=term-missing:skip-covered --cov-fail-under=100
+test: check ## Everything: check, the coverage of core and istio by it, and real servers
+	$(BIN)/pytest -q -m slow
 
 .PHONY: fix
 fix: $(READY) ## Format, mend what the linter can, make the generated files anew
