@@ -67,11 +67,11 @@ class Claims:
 
     def __init__(self) -> None:
         self._of: dict[str, Claim] = {}
-        self._by_host = _Index[str]()
-        self._by_gateway = _Index[str]()
-        self._by_service = _Index[str]()
-        self._by_subject = _Index[Subject]()
-        self._by_term = _Index[Term]()
+        self._by_host = Index[str]()
+        self._by_gateway = Index[str]()
+        self._by_service = Index[str]()
+        self._by_subject = Index[Subject]()
+        self._by_term = Index[Term]()
 
     def of(self, key: str) -> Claim:
         """What it claims; nothing if it can not be read."""
@@ -106,23 +106,12 @@ class Claims:
 
     def hosts_below(self, host: str) -> list[str]:
         """Those that a wildcard takes in. All hosts are looked at: wildcards are few."""
-        return hosts.below(host, self._by_host) if hosts.is_wildcard(host) else []
+        return hosts.below(host, self._by_host)
 
-    def above(self, host: str) -> Iterator[str]:
-        """Who claims a wildcard that takes this host in."""
-        for wildcard in hosts.above(host):
-            yield from self.at_host(wildcard)
-
-    def touched(self, old: Claim, new: Claim) -> set[str]:
-        """Whom it concerns that one claim has taken the other's place."""
-        if old == new:
-            return set()
-        found: set[str] = set()
-        for host in {*old.hosts} | {*new.hosts}:
-            found |= self.at_host(host) | set(self.above(host))
-            for below in self.hosts_below(host):
-                found |= self.at_host(below)
-        return found | self.differing(old.terms ^ new.terms)
+    def around(self, host: str) -> set[str]:
+        """Whom it concerns whose a host is: who claims it, or one above or below it."""
+        names = (host, *hosts.above(host), *self.hosts_below(host))
+        return {key for name in names for key in self.at_host(name)}
 
     def differing(self, terms: Iterable[Term]) -> set[str]:
         """Who says something else of the same."""
@@ -132,7 +121,7 @@ class Claims:
         return found
 
 
-class _Index(Mapping[T, AbstractSet[str]]):
+class Index(Mapping[T, AbstractSet[str]]):
     """Names to the keys under them; a name that nobody has is not kept."""
 
     def __init__(self) -> None:

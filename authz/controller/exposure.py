@@ -35,7 +35,10 @@ def is_exposed(key: str, world: World) -> bool:
 
 def _shared(key: str, route: Object, world: World) -> bool:
     """Istio merges the routes of two APIRules: of a host that is another's by now, this one goes."""
-    found = ((world.owner(host), world.serving(host) - {key}) for host in route.spec.get("hosts") or ())
+    found = (
+        (world.ownership.owner(host), world.ownership.serving(host) - {key})
+        for host in route.spec.get("hosts") or ()
+    )
     return any(owner is not None and owner.key in others for owner, others in found)
 
 

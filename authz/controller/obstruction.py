@@ -21,7 +21,7 @@ def problems(apirule: APIRule, world: World) -> list[Problem]:
     found: list[Problem] = []
     for index, host in enumerate(hosts.full(apirule, world.gateways.known)):
         path = f"spec.hosts[{index}]"
-        others = sorted(world.serving(host) - {apirule.key})
+        others = sorted(world.ownership.serving(host) - {apirule.key})
         found += [Problem(path, _LEFT.format(host, key)) for key in others if world.is_unreadable(key)]
     return found
 
@@ -30,9 +30,9 @@ def rivals(key: str, desired: Sequence[Resource], world: World) -> set[str]:
     """APIRules whose objects may still admit requests to these hosts on the pods of these policies."""
     found: set[str] = set()
     for host in world.claims.of(key).hosts:
-        found |= world.serving(host)
-        found |= {other for other in world.claims.above(host) if _meet(world.actual(other), desired)}
-        found |= world.leaving(host)
+        found |= world.ownership.serving(host)
+        admitting = world.ownership.admitting(host)
+        found |= {other for other in admitting if _meet(world.actual(other), desired)}
     return found - {key}
 
 

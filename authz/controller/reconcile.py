@@ -103,7 +103,6 @@ class Reconciler:
         if phases[opening:] and not self._is_current(rule, found):
             return Waiting("The cluster has changed meanwhile")
         await self._phases(phases[opening:])
-        self._world.settled(rule.key)
         return Done()
 
     async def _look(self, rule: Rule, bare: list[Problem]) -> None:
@@ -122,7 +121,11 @@ class Reconciler:
 
     def _blocker(self, rule: Rule, desired: Sequence[Resource]) -> str:
         """Why no route of it may begin now, or nothing: what others still admit to its hosts."""
-        serving = {key for host in self._world.claims.of(rule.key).hosts for key in self._world.serving(host)}
+        serving = {
+            key
+            for host in self._world.claims.of(rule.key).hosts
+            for key in self._world.ownership.serving(host)
+        }
         for other in sorted(obstruction.rivals(rule.key, desired, self._world)):
             known = self._world.rules.known.get(other)
             try:
@@ -184,7 +187,6 @@ class Reconciler:
         if phases and self._departs(rule.key):
             return Waiting("Its routes have gone, and proxies may not have heard of it yet")
         await self._phases(phases)
-        self._world.settled(rule.key)
         self._departed_s.pop(rule.key, None)
         await self._finalizers(rule, [name for name in rule.finalizers if name != FINALIZER])
         return Done()
@@ -205,7 +207,6 @@ class Reconciler:
             if refused.status != 404:
                 raise
             await self._phases(plan((), left))
-            self._world.settled(key)
 
     async def _hold(self, rule: Rule) -> None:
         """It shall not go before its objects have gone."""

@@ -21,6 +21,7 @@ from authz.controller.kinds import (
     Document,
     Kind,
 )
+from authz.controller.ownership import Ownership
 from authz.controller.watch import Store
 from authz.core.policy import Authorizer
 from authz.istio import cluster, hosts
@@ -28,7 +29,6 @@ from authz.istio.apirule import APIRule
 from authz.istio.cluster import Cluster, Settings
 from authz.istio.hosts import Gateway
 from authz.istio.services import Service
-from authz.istio.strangers import Strangers
 from authz.istio.translate import Resource
 
 
@@ -48,17 +48,18 @@ class World:
         self.gateways = Store[Gateway](held.gateway, self._gateway_changed)
         self.mesh = Store[dict[str, str] | None](held.providers, self._mesh_changed)
         self.virtual_services = Store[Object | Foreign](held.virtual_service, self._route_changed)
-        self.policies = Store[Object](held.emitted, self._object_changed)
+        self.policies = Store[Object](held.emitted, self._policy_changed)
         self.authentications = Store[Object](held.emitted, self._object_changed)
         self.claims = Claims()
         configured, _ = cluster.parse([], authorizers, identity_headers, settings)
         self._base = replace(configured, services=self.services.known, gateways=self.gateways.known)
         self.belongings = Belongings()
-        self._serving: dict[str, set[str]] = {}  # a host to the virtual services that have it
-        self.agreements = Agreements(self.claims, self.belongings, self.owner)
+        self.ownership = Ownership(
+            self.claims, self.rules.known, self.virtual_services.known, self.policies.known
+        )
+        self.agreements = Agreements(self.claims, self.belongings, self.ownership.owner)
         self.revision = 0  # of the Services and Gateways
         self.unguided = set[str]()  # not valid now, and perhaps served still as their last version
-        self._leaving: dict[str, set[str]] = {}  # a host to those who claimed it, and have not let go yet
 
     @property
     def configured(self) -> Cluster:
@@ -89,50 +90,13 @@ class World:
         names = {*own.hosts}
         for host in own.hosts:
             names.update(hosts.above(host), self.claims.hosts_below(host))
-        owners = {name: owner for name in names if (owner := self.owner(name))}
+        owners = {name: owner for name in names if (owner := self.ownership.owner(name))}
         return replace(
             self._base,
             providers=self.mesh.known.get(self._base.settings.mesh_config),
-            strangers=self._strangers(apirule.key, own.hosts),
+            strangers=self.ownership.strangers(apirule.key, own.hosts),
             owners=owners,
         )
-
-    def owner(self, host: str) -> APIRule | None:
-        """Who serves it already; among several that claim it, the senior."""
-        rules = [self.rules[key] for key in self.claims.at_host(host)]
-        claiming = [found for rule in rules if (found := rule.apirule) and not rule.deleting]
-        serving = {self._owner_of(name) for name in self._serving.get(host, ())}
-        holding = [apirule for apirule in claiming if apirule.key in serving]
-        return min(holding or claiming, key=lambda apirule: apirule.seniority, default=None)
-
-    def _strangers(self, key: str, names: Iterable[str]) -> Strangers:
-        """Who serves a host now was there first, unless we serve it too: whose APIRule is older or not."""
-        at = {
-            host: tuple(
-                replace(one.stranger, since="")
-                for name in self._serving.get(host, ())
-                if isinstance(one := self.virtual_services.known[name], Foreign)
-            )
-            for host in names
-            if key not in self.serving(host)
-        }
-        named = isinstance(self.virtual_services.known.get(key), Foreign)
-        return Strangers(frozenset([key] if named else ()), at)
-
-    def serving(self, host: str) -> set[str]:
-        """APIRules whose VirtualService has it now."""
-        return {owner for name in self._serving.get(host, ()) if (owner := self._owner_of(name))}
-
-    def leaving(self, host: str) -> set[str]:
-        """APIRules that had it, and whose objects may still say so."""
-        return self._leaving.get(host, set())
-
-    def settled(self, key: str) -> None:
-        """Its objects say what it says."""
-        for host in [host for host, keys in self._leaving.items() if key in keys]:
-            self._leaving[host].discard(key)
-            if not self._leaving[host]:
-                del self._leaving[host]
 
     def is_unreadable(self, key: str) -> bool:
         """True if there is such an APIRule, and nobody knows what it wants."""
@@ -158,10 +122,6 @@ class World:
     def _find(self, resource: Resource) -> object:
         return self.store(resource["kind"]).known.get(kinds.key(resource))
 
-    def _owner_of(self, name: str) -> str:
-        one = self.virtual_services.known.get(name)
-        return one.owner if isinstance(one, Object) else ""
-
     def _read(self, document: Document) -> Rule:
         return held.rule(document, self.rules.known.get(kinds.key(document)))
 
@@ -169,18 +129,28 @@ class World:
         self._reclaim(key)
         if old is None or new is None or _differs(old, new):
             self._concern(key)
+        if _is_readable(old) != _is_readable(new):
+            for other in self._beside(key) - {key}:
+                self._concern(other)
+
+    def _beside(self, key: str) -> set[str]:
+        """Who claims what it serves: that is nobody's while nobody knows what it wants."""
+        routes = (one for one in self.belongings.of(key).values() if one.kind == VIRTUAL_SERVICES.name)
+        served = {host for one in routes for host in one.spec.get("hosts") or ()}
+        return {other for host in served for other in self.claims.at_host(host)}
 
     def _reclaim(self, key: str) -> None:
         known = self.rules.known.get(key)
         old = self.claims.of(key)
         new = claim(known.apirule, self._base) if known and known.apirule else NOTHING
+        concerned = set[str]()
         if new != old:
             self.claims.put(key, new)
             self.agreements.changed(key, old, new)
-            for host in set(old.hosts) - set(new.hosts) if self.belongings.of(key) else ():
-                self._leaving.setdefault(host, set()).add(key)
-            for other in self.claims.touched(old, new) - {key}:
-                self._concern(other)
+            concerned |= self.claims.differing(old.terms ^ new.terms)
+        concerned |= self.ownership.moved({*old.hosts, *new.hosts})
+        for other in concerned - {key}:
+            self._concern(other)
 
     def _service_changed(self, key: str, old: object, new: object) -> None:
         if old != new:
@@ -202,28 +172,28 @@ class World:
             self._concern(key)
 
     def _route_changed(self, key: str, old: Object | Foreign | None, new: Object | Foreign | None) -> None:
-        before, after = _hosts(old), _hosts(new)
-        for host in before - after:
-            self._serving[host].discard(key)
-            if not self._serving[host]:
-                del self._serving[host]
-        for host in after - before:
-            self._serving.setdefault(host, set()).add(key)
+        moved = self.ownership.routed(key, old, new)
         self._object_changed(
             key, old if isinstance(old, Object) else None, new if isinstance(new, Object) else None
         )
         own = {one.owner for one in (old, new) if isinstance(one, Object)}
-        concerned = {other for host in before ^ after for other in self.claims.at_host(host)} - own
+        concerned = {other for host in moved for other in self.claims.at_host(host)} - own
         if not own and key in self.rules.known:
             concerned.add(key)  # its namesake has come, or gone
-        for owner in own if before != after else ():
-            concerned |= self.claims.differing(self.claims.of(owner).terms)
-        for other in concerned:
+        for other in concerned | self.ownership.moved(moved):
             self._concern(other)
+
+    def _policy_changed(self, key: str, old: Object | None, new: Object | None) -> None:
+        self.ownership.guarded(key, old, new)
+        self._object_changed(key, old, new)
 
     def _object_changed(self, _: str, old: Object | None, new: Object | None) -> None:
         for owner in self.belongings.changed(old, new):
             self._concern(owner)
+
+
+def _is_readable(rule: Rule | None) -> bool:
+    return rule is not None and rule.apirule is not None
 
 
 def _differs(old: Rule, new: Rule) -> bool:
@@ -233,15 +203,5 @@ def _differs(old: Rule, new: Rule) -> bool:
 
 
 def _version(rule: Rule) -> tuple[object, ...]:
-    """An annotation, which the migration is, changes no generation."""
-    return rule.uid, rule.generation, rule.deleting, rule.migration
-
-
-def _hosts(one: Object | Foreign | None) -> set[str]:
-    match one:
-        case Foreign(hosts=hosts):
-            return set(hosts)
-        case Object():
-            return set(one.spec.get("hosts") or ())
-        case None:
-            return set()
+    """An annotation, which the migration is, changes no generation, and may be what can not be read."""
+    return rule.uid, rule.generation, rule.deleting, rule.migration, rule.problems

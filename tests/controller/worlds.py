@@ -72,7 +72,6 @@ class Alone:
                     self.put(resource)
                 case Delete(id=(kind, name)):
                     self.world.store(kind).forget(name)
-        self.world.settled(key)
         return "done"
 
 
