@@ -1,5 +1,6 @@
 """Who leads: never two at once, whatever their clocks say."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -114,3 +115,53 @@ async def test_a_new_life_does_not_take_itself_for_the_old_one(api):
     (first, _), (second, _) = replica(api, next(names)), replica(api, next(names))
     assert await attempt(first)
     assert not await attempt(second)
+
+
+async def test_who_does_not_lead_releases_nobody_elses_lease(api):
+    (first, _), (second, _) = replica(api, "a"), replica(api, "b")
+    assert await attempt(first)
+    assert not await attempt(second)
+    await second.release()
+    assert api.objects["n/lease"]["spec"]["holderIdentity"] == "a"
+
+
+async def test_a_lease_of_longer_duration_is_waited_for(api):
+    (first, _), (second, clock) = replica(api, "a"), replica(api, "b")
+    assert await attempt(first)
+    api.objects["n/lease"]["spec"]["leaseDurationSeconds"] = 4 * DURATION_S
+    assert not await attempt(second)
+    clock.now_s += 2 * DURATION_S
+    assert not await attempt(second)
+    clock.now_s += 3 * DURATION_S
+    assert await attempt(second)
+
+
+async def test_who_sees_another_name_on_the_lease_leads_no_more_at_once(api):
+    (first, _), (second, _) = replica(api, "a"), replica(api, "b")
+    assert await attempt(first)
+    await first.release()
+    assert await attempt(second)
+    first._renewed_s = 0.0
+    assert not await attempt(first)
+    assert not first.leads()
+
+
+async def test_who_may_not_read_the_lease_does_not_make_one(api):
+    first, _ = replica(api, "a")
+    api.errors = [Refused(403, "no")]
+    assert not await attempt(first)
+    assert api.objects == {}
+
+
+@pytest.mark.parametrize(("error", "leads"), [(Refused(409, "quicker"), False), (Unreachable("down"), True)])
+async def test_a_leader_that_is_told_that_somebody_was_quicker_stops_at_once(api, error, leads):
+    first, _ = replica(api, "a")
+    assert await attempt(first)
+    api.errors = [error]
+    running = asyncio.create_task(first.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert api.errors == []
+    assert first.leads() is leads
+    await asyncio.wait_for(first.until(leads=leads), 1)
+    running.cancel()

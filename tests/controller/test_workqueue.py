@@ -66,3 +66,38 @@ async def test_nothing_is_left_after_clear(queue):
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(queue.take(), 0.01)
     assert queue.idle
+
+
+async def test_what_another_one_leads_by_now_is_neither_repeated_nor_counted(queue):
+    queue.add("a")
+    await queue.take()
+    queue.add("a")
+    queue.retry("b", longest_s=0.001)
+    assert (len(queue), queue.failing, queue.is_failing("b"), queue.idle) == (1, 1, True, False)
+    queue.clear()
+    queue.done("a")
+    assert (len(queue), queue.failing, queue.is_failing("b"), queue.idle) == (0, 0, False, True)
+    queue.retry("b", longest_s=0.001)
+    assert (await asyncio.wait_for(queue.take(), 1))[0] == "b"
+
+
+async def test_a_failure_comes_again_by_itself(queue):
+    queue.retry("a", longest_s=0.001)
+    assert (await asyncio.wait_for(queue.take(), 1))[0] == "a"
+    queue.done("a")
+    queue.retry("a", longest_s=0.001)
+    assert (await asyncio.wait_for(queue.take(), 1))[0] == "a"
+
+
+async def test_it_tells_how_many_wait_and_how_long_they_have(queue):
+    now_s = 10.0
+    queue = Queue(lambda: now_s)
+    for key in "abab":
+        queue.add(key)
+    now_s = 12.5
+    queue.add("a")
+    assert len(queue) == 2
+    assert not queue.idle
+    assert await queue.take() == ("a", 2.5)
+    queue.add("a")
+    assert len(queue) == 2

@@ -1,6 +1,10 @@
 """The policy of a cluster: what the controller has taken, and nothing else as if it were valid."""
 
+import itertools
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from authz.config import Config
 from authz.controller import status
@@ -18,9 +22,17 @@ NOW = "2026-01-01T00:00:00Z"
 BAD = (Problem("spec.rules[0].service", "Service not found"),)
 
 
+def nothing():
+    """Nobody listens."""
+
+
+def following(changed=nothing):
+    return Followed({"ours": Authorizer("ours")}, mesh_of(Config()), changed)
+
+
 @pytest.fixture
 def followed():
-    return Followed({"ours": Authorizer("ours")}, mesh_of(Config()), lambda: None)
+    return following()
 
 
 class Cluster:
@@ -59,12 +71,15 @@ def cluster(followed):
     return Cluster(followed)
 
 
-def put_gateway(followed, *hosts):
+def put_gateway(followed, *hosts, version=itertools.count(1)):  # noqa: B008 - counts on
     document = gateway()
     servers = [{"port": {"number": 443}, "hosts": list(hosts)}]
     followed.gateways.put(
         document
-        | {"metadata": document["metadata"] | {"resourceVersion": "99"}, "spec": {"servers": servers}}
+        | {
+            "metadata": document["metadata"] | {"resourceVersion": str(next(version))},
+            "spec": {"servers": servers},
+        }
     )
 
 
@@ -183,3 +198,86 @@ def test_a_short_host_is_completed_once_its_gateway_is_known(followed, cluster):
     assert checks(followed, "short.example.org") is None
     put_gateway(followed, "*.example.org")
     assert checks(followed, "short.example.org") == 0
+
+
+def test_whatever_changes_the_policy_is_told():
+    told = []
+    followed = following(lambda: told.append(followed.policy))
+    cluster = Cluster(followed)
+    cluster.write("a", PUBLIC, hosts=["short"])
+    put_gateway(followed, "*.example.org")
+    followed.configure({"ours": Authorizer("ours", identity_headers={"x-who": "sub"})}, mesh_of(Config()))
+    cluster.delete("a")
+    assert [list(policy.hosts) for policy in told] == [[], ["short.example.org"], ["short.example.org"], []]
+    assert ["x-who" in policy.identity_headers for policy in told] == [False, False, True, True]
+
+
+def test_all_versions_that_count_are_told_and_none_of_them_is_a_problem(followed, cluster):
+    cluster.write("a", PUBLIC)
+    cluster.write("a", EXT, None)
+    cluster.write("b", EXT, None)
+    assert [bool(rule.spec.rules[0].ext_auth) for rule in followed.apirules] == [False, True, True]
+    assert followed.problems == []
+
+
+def test_what_only_the_controller_can_read_is_refused(followed, cluster):
+    """It is newer than this authorizer."""
+    put_gateway(followed, "*")
+    cluster.write("a", PUBLIC)
+    cluster.write("a", {"noAuth": True, "unheard": "of"}, Done())
+    assert checks(followed, "a.example.com") is None
+    assert list(followed.policy.hosts) == ["a.example.com"]
+
+
+def test_what_can_not_be_read_takes_no_host_that_its_gateway_gives_to_others(followed, cluster):
+    put_gateway(followed, "evil/a.example.com", "shop/*.example.com")
+    cluster.write("wide", PUBLIC, hosts=["*.example.com"])
+    cluster.write("b", {"noAuth": True, "unheard": "of"}, Unreadable(BAD))
+    assert [checks(followed, f"{name}.example.com") for name in "ab"] == [0, None]
+
+
+GATEWAYS = [("*",), ("*.example.com",), ("*.example.org",), ("shop/*.example.com", "evil/short.example.com")]
+NEWER = {"noAuth": True, "unheard": "of"}
+writes = st.tuples(
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from([PUBLIC, EXT, JWT, NEWER]),
+    st.sampled_from([Done(), Obstructed(BAD), None]),
+    st.booleans(),
+)
+HOSTS = {
+    "a": ["short", "*.example.com"],
+    "b": ["b.example.com", "b.example.org"],
+    "c": ["*.example.org", "c"],
+}
+histories = st.lists(st.one_of(writes, st.sampled_from("abc"), st.sampled_from(GATEWAYS)), max_size=10)
+
+
+@settings(max_examples=100)
+@given(histories, st.permutations("abcg"))
+def test_the_policy_is_what_is_there_now_whatever_came_before_and_first(history, order):
+    """But for who had a host before: these have none in common."""
+    followed, last = following(), {}
+    cluster = Cluster(followed)
+
+    def happen(cluster, event):
+        match event:
+            case (str(name), dict(access), verdict, bool(other)):
+                cluster.write(name, access, verdict, hosts=[HOSTS[name][other]])
+            case tuple(hosts):
+                put_gateway(cluster.followed, *hosts)
+            case _:
+                cluster.delete(event)
+
+    for event in history:
+        happen(cluster, event)
+        name = event if isinstance(event, str) else event[0] if len(event) == 4 else "g"
+        last[name] = None if isinstance(event, str) else event
+    for name, event in last.items():  # what has not been judged counts beside what was before
+        if event and len(event) == 4 and event[2] is None:
+            last[name] = (*event[:2], Done(), event[3])
+            happen(cluster, last[name])
+    fresh = Cluster(following())
+    for event in filter(None, map(last.get, order)):
+        happen(fresh, event)
+    assert fresh.followed.policy == followed.policy
+    assert sorted(map(str, fresh.followed.apirules)) == sorted(map(str, followed.apirules))
