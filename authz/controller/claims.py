@@ -4,10 +4,10 @@ So that a change of one thing costs what hangs on it, and not a look at 10,000 A
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from authz.istio import hosts, placement
 from authz.istio.apirule import APIRule
@@ -53,11 +53,7 @@ def claim(apirule: APIRule, cluster: Cluster) -> Claim:
     return Claim(
         gateway=apirule.spec.gateway,
         hosts=hosts.admitted(apirule, cluster.gateways),
-        services=frozenset(
-            placement.service_key(apirule, index)
-            for index, rule in enumerate(apirule.spec.rules)
-            if rule.service or apirule.spec.service
-        ),
+        services=frozenset(placement.service_key(apirule, index) for index in range(len(apirule.spec.rules))),
         terms=frozenset([*guards, *issuers]),
     )
 
@@ -121,7 +117,7 @@ class Claims:
         return found
 
 
-class Index(Mapping[T, AbstractSet[str]]):
+class Index(Generic[T]):
     """Names to the keys under them; a name that nobody has is not kept."""
 
     def __init__(self) -> None:
@@ -132,9 +128,6 @@ class Index(Mapping[T, AbstractSet[str]]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
 
     def move(self, key: str, old: Collection[T], new: Collection[T]) -> None:
         before, after = set(old), set(new)

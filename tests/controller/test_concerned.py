@@ -137,6 +137,19 @@ async def test_what_an_apirule_depends_on_concerns_it(documents, change):
     assert OWN in controller.concerned
 
 
+async def test_a_finalizer_that_somebody_takes_away_is_put_back():
+    memory, controller = await begun(A)
+    memory.put(A, finalizers=[])
+    await controller.settle()
+    assert memory.documents["APIRule", OWN]["metadata"]["finalizers"] == [FINALIZER]
+
+
+async def test_an_apirule_that_was_made_anew_while_nobody_looked_is_looked_at():
+    memory, controller = await begun(A)
+    memory.put(A, uid="another", finalizers=[FINALIZER])
+    assert OWN in controller.concerned
+
+
 async def test_who_would_have_the_host_is_concerned_when_its_owner_begins_to_go():
     """Somebody else's finalizer may keep it for long."""
     memory, controller = await begun(rival(PUBLIC | MISSING), A)

@@ -202,11 +202,12 @@ def test_a_short_host_is_completed_once_its_gateway_is_known(followed, cluster):
 
 def test_whatever_changes_the_policy_is_told():
     told = []
-    followed = following(lambda: told.append(followed.policy))
-    cluster = Cluster(followed)
+    whole = following(lambda: told.append(whole.policy))
+    cluster = Cluster(whole)
     cluster.write("a", PUBLIC, hosts=["short"])
-    put_gateway(followed, "*.example.org")
-    followed.configure({"ours": Authorizer("ours", identity_headers={"x-who": "sub"})}, mesh_of(Config()))
+    put_gateway(cluster.followed, "*.example.org")
+    named = Authorizer("ours", identity_headers={"x-who": "sub"})
+    cluster.followed.configure({"ours": named}, mesh_of(Config()))
     cluster.delete("a")
     assert [list(policy.hosts) for policy in told] == [[], ["short.example.org"], ["short.example.org"], []]
     assert ["x-who" in policy.identity_headers for policy in told] == [False, False, True, True]
