@@ -84,6 +84,7 @@ class Reconciler:
         self._world.unguided.add(key)
         if exposure.is_exposed(key, self._world):
             await self._phases(plan((), exposure.routes(key, self._world)))
+            self._world.concern(key)  # its hosts may be somebody else's now: that is told, too
         return bool(exposure.routes(key, self._world))
 
     def desired(self, rule: Rule) -> tuple[Resource, ...]:

@@ -42,7 +42,7 @@ class World:
         identity_headers: Iterable[str],
         concern: Callable[[str], None],
     ) -> None:
-        self._concern = concern
+        self.concern = concern
         self.rules = Store[Rule](self._read, self._rule_changed)
         self.services = Store[Service](held.service, self._service_changed)
         self.gateways = Store[Gateway](held.gateway, self._gateway_changed)
@@ -128,10 +128,10 @@ class World:
     def _rule_changed(self, key: str, old: Rule | None, new: Rule | None) -> None:
         self._reclaim(key)
         if old is None or new is None or _differs(old, new):
-            self._concern(key)
+            self.concern(key)
         if _is_readable(old) != _is_readable(new):
             for other in self._beside(key) - {key}:
-                self._concern(other)
+                self.concern(other)
 
     def _beside(self, key: str) -> set[str]:
         """Who claims what it serves: that is nobody's while nobody knows what it wants."""
@@ -150,7 +150,7 @@ class World:
             concerned |= self.claims.differing(old.terms ^ new.terms)
         concerned |= self.ownership.moved({*old.hosts, *new.hosts})
         for other in concerned - {key}:
-            self._concern(other)
+            self.concern(other)
 
     def _service_changed(self, key: str, old: object, new: object) -> None:
         if old != new:
@@ -169,7 +169,7 @@ class World:
     def _reconsider(self, keys: Iterable[str]) -> None:
         for key in list(keys):
             self._reclaim(key)
-            self._concern(key)
+            self.concern(key)
 
     def _route_changed(self, key: str, old: Object | Foreign | None, new: Object | Foreign | None) -> None:
         moved = self.ownership.routed(key, old, new)
@@ -181,7 +181,7 @@ class World:
         if not own and key in self.rules.known:
             concerned.add(key)  # its namesake has come, or gone
         for other in concerned | self.ownership.moved(moved):
-            self._concern(other)
+            self.concern(other)
 
     def _policy_changed(self, key: str, old: Object | None, new: Object | None) -> None:
         self.ownership.guarded(key, old, new)
@@ -189,7 +189,7 @@ class World:
 
     def _object_changed(self, _: str, old: Object | None, new: Object | None) -> None:
         for owner in self.belongings.changed(old, new):
-            self._concern(owner)
+            self.concern(owner)
 
 
 def _is_readable(rule: Rule | None) -> bool:

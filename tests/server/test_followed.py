@@ -202,7 +202,7 @@ def test_a_short_host_is_completed_once_its_gateway_is_known(followed, cluster):
 
 def test_whatever_changes_the_policy_is_told():
     told = []
-    whole = following(lambda: told.append(whole.policy))
+    whole: Followed = following(lambda: told.append(whole.policy))
     cluster = Cluster(whole)
     cluster.write("a", PUBLIC, hosts=["short"])
     put_gateway(cluster.followed, "*.example.org")
