@@ -84,7 +84,7 @@ class Reconciler:
         self._world.unguided.add(key)
         if exposure.is_exposed(key, self._world):
             await self._phases(plan((), exposure.routes(key, self._world)))
-            self._world.concern(key)  # its hosts may be somebody else's now: that is told, too
+            self._world.concern(key)  # its hosts may be somebody else's now
         return bool(exposure.routes(key, self._world))
 
     def desired(self, rule: Rule) -> tuple[Resource, ...]:
@@ -199,8 +199,7 @@ class Reconciler:
 
     async def _bury(self, key: str) -> None:
         """What an APIRule left that was taken away by force. Asked once more, for there is no way back."""
-        left = self._world.actual(key)
-        if not left:
+        if not (left := self._world.actual(key)):
             return
         try:
             await self._api.get(APIRULES, key)
