@@ -19,7 +19,9 @@ def state(raw):
 
 
 def test_who_watches_is_told_the_news_and_nothing_once_it_has_left():
-    health, told, strange = Health(["authz"]), [], []
+    health = Health(["authz"])
+    told: list[bytes] = []
+    strange: list[bytes] = []
     tell = told.append
     assert state(health.watch(ASKED, tell)) == NOT_SERVING
     assert state(health.watch(STRANGE, strange.append)) == UNKNOWN
