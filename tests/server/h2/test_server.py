@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from authz.server.h2 import grpc
 from authz.server.h2.frames import PREFACE
 from authz.server.h2.limits import LIMITS, Limits
+from authz.server.h2.protocol import Protocol
 from authz.server.h2.resumed import Resumed
 from authz.server.h2.server import Server
 from tests.server.h2 import wire
@@ -119,6 +121,44 @@ async def test_who_does_not_read_is_not_read_from_and_then_left():
                     break
             sending.cancel()
             assert server.refused == {"stalled": 1}
+
+
+class Wire(asyncio.Transport):
+    """What a protocol does to its transport, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("pause_reading", "resume_reading", "abort"):
+            return partial(self.done.append, name)
+        return super().__getattribute__(name)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is held back here."""
+
+    def write(self, data: Any) -> None:
+        """Nobody reads it."""
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("reads", "done"), [(True, ["pause_reading", "resume_reading"]), (False, None)])
+async def test_who_reads_late_is_read_from_again(reads, done):
+    server, transport = Server(Line(), free_address(), limits=replace(LIMITS, stalled_s=0.0)), Wire()  # type: ignore[arg-type]
+    await server.start()
+    protocol = Protocol(server._context)
+    protocol.connection_made(transport)
+    protocol.pause_writing()
+    if reads:
+        protocol.resume_writing()
+    await asyncio.sleep(0.01)
+    protocol.tick()
+    assert transport.done == (done or ["pause_reading", "abort"])
+    protocol.connection_lost(None)
+    await server.stop()
 
 
 def parts(stream_id: int, body: bytes) -> list[bytes]:
