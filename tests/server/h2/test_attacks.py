@@ -187,6 +187,16 @@ def test_a_block_that_fills_the_table_is_read_as_often_as_it_comes():
     assert peer.paths == {wire.PATH.encode()}
 
 
+def test_what_comes_late_for_a_stream_that_we_ended_is_read_for_the_table():
+    peer = Peer()
+    peer.send(peer.request(1) + peer.headers(3))
+    peer.connection.refuse(3, HEAD)
+    peer.send(peer.headers(3, [("x-late", "trailer")], "END_STREAM"))
+    peer.send(peer.request(5))
+    assert [stream_id for stream_id, _ in peer.asked] == [1, 5]
+    assert peer.paths == {wire.PATH.encode()}
+
+
 def test_answers_that_are_not_taken_are_bounded_in_bytes():
     peer = Peer(NONE_UNSENT)
     peer.send(wire.settings(INITIAL_WINDOW_SIZE=0))
