@@ -1,5 +1,6 @@
 """The line itself: what each step of it is there for, seen by what would pass without it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -60,6 +61,20 @@ async def test_what_is_remembered_of_a_key_is_nothing_under_the_next_of_its_name
     line.clock.advance(REFRESH.ttl_s)
     assert (await line.ask(GOOD)).reason is Reason.SIGNATURE_INVALID
     assert (await line.ask(strangers)).reason is Reason.AUTHORIZED
+    await line.sources.close()
+
+
+@pytest.mark.parametrize(
+    ("kid", "expected"), [("rsa", Reason.SIGNATURE_INVALID), ("theirs", Reason.KEY_UNKNOWN)]
+)
+async def test_no_token_says_by_which_key_it_is_to_be_believed(provider, kid, expected):
+    """RFC 7515 4.1.2 to 4.1.8: `jku`, `jwk`, `x5u` and `x5c` are passed over, and asked for nowhere."""
+    line = Line(provider.client, idp.AUTHORIZER)
+    theirs = {"jwk": idp._STRANGER.as_dict(private=False), "x5c": ["AAAA"]}
+    theirs |= dict.fromkeys(("jku", "x5u"), "https://evil.example.com/keys")
+    token = idp.glue({"alg": "RS256", "kid": kid} | theirs, json.dumps(idp.CLAIMS), idp._STRANGER)
+    assert (await line.ask(token)).reason is expected
+    assert set(provider.calls) == {"/.well-known/openid-configuration", "/keys"}
     await line.sources.close()
 
 
