@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from envoy_data_plane.envoy.service.auth.v3 import (
     AttributeContext,
     AttributeContextHttpRequest,
@@ -200,7 +201,12 @@ async def test_a_bug_is_a_refusal():
     def broken() -> float:
         raise KeyError("bug")
 
-    assert outcome(await service(clock=broken).rpc(ask("/public/x"))) == (503, "INTERNAL_ERROR")
+    with structlog.testing.capture_logs() as lines:
+        answer = await service(clock=broken).rpc(ask("/public/x?secret", GOOD, **{"x-request-id": "id-1"}))
+    assert outcome(answer) == (503, "INTERNAL_ERROR")
+    (line,) = lines
+    assert (line["event"], line["request_id"], line["exc_info"]) == ("check failed", "id-1", True)
+    assert GOOD not in str(line)
 
 
 async def test_a_cancelled_call_is_a_refusal():
@@ -214,6 +220,28 @@ async def test_a_cancelled_call_is_a_refusal():
     await asyncio.sleep(0.01)
     call.cancel()
     assert outcome(await call) == (503, "INTERNAL_ERROR")
+
+
+async def test_every_call_is_counted_while_it_waits_and_once_it_is_answered(slow):
+    """Whatever goes wrong in telling of a call is suppressed: that nothing is told would go unnoticed."""
+    line = slow.line
+    asking = asyncio.create_task(line.rpc(ask("/any", GOOD)))
+    await slow.asked.wait()
+    assert line.in_flight == 1
+    slow.answer.set()
+    await asking
+    for raw in (ask("/any"), ask("/public/x"), b"\xff"):
+        await line.rpc(raw)
+    assert line.in_flight == 0
+    page = line._telemetry.page().decode()
+    for rule, reason in [
+        ("any", "AUTHORIZED"),
+        ("any", "TOKEN_MISSING"),
+        ("public", "PUBLIC"),
+        ("", "INTERNAL_ERROR"),
+    ]:
+        assert f'authz_checks_total{{reason="{reason}",rule="{rule}"}} 1.0' in page
+    assert "authz_check_seconds_count 4.0" in page
 
 
 async def test_an_answer_is_given_though_nobody_can_be_told_of_it():
