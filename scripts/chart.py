@@ -22,14 +22,31 @@ _SOME: Schema = {"type": "integer", "minimum": 1}
 _PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 _NONE_OR_MORE: Schema = {"type": "integer", "minimum": 0}
 _ANYTHING: Schema = {"type": "object"}
+_OBJECT = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+
+
+def _like(pattern: str) -> Schema:
+    """What stands in a template as it is, and may not be more than it seems there."""
+    return {"type": "string", "pattern": f"^(?:{pattern})$"}
+
+
 _PROVIDERS = ["keycloak-oidc", "entra-id", "google", "github", "oidc"]
 
 # What a value may be where its default does not tell: by its whole path, or by its own name.
 _SPECIAL: Mapping[str, Schema] = {
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
-    "image.pullSecrets": _STRINGS,
+    "image.pullSecrets": {"type": "array", "items": _like(_OBJECT)},
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
-    "secrets": _STRINGS | {"uniqueItems": True},
+    "secrets": {"type": "array", "items": _like(_OBJECT), "uniqueItems": True},
+    "name": _like(f"({_OBJECT})?"),
+    "namespace": _like(f"({_OBJECT})?"),
+    "serviceAccount": _like(_OBJECT),
+    "gateway": _like(f"{_OBJECT}/{_OBJECT}"),
+    "host": _like(f"({_OBJECT})?"),
+    "key": _like("[-._a-zA-Z0-9]+"),
+    "clusterDomain": _like(_OBJECT),
+    "interval": _like("([0-9]+(ms|s|m|h))+"),
+    "issuer": _like(r"(https?://[^\s\"'#{}]+)?"),
     "replicas": _SOME,
     "min": _SOME,
     "max": _SOME,

@@ -56,6 +56,7 @@ def test_a_duration_has_a_unit(text, expected):
         ("sources: {ttl: 0s}", ["sources.ttl: a duration is longer than nothing"]),
         ("listen: {grpc: 9191}", ["listen.grpc: an address is HOST:PORT or unix:/path"]),
         ("listen: {grpc: 'h:99999'}", ["listen.grpc: an address is HOST:PORT or unix:/path"]),
+        ("istio: {gatewaySelector: {}}", ["istio.gatewaySelector: at least one is needed"]),
         ("istio: {meshConfig: istio}", ["istio.meshConfig: an object is named NAMESPACE/NAME"]),
         ("transport: h3", ["transport: choose from: h2 or grpcio"]),
         ("- 1", ["a mapping of settings is expected"]),

@@ -37,6 +37,9 @@ Whatever is given goes before.
 {{- define "authz.gatewayNamespace" -}}
 {{ index (splitList "/" (include "authz.gatewayPrincipal" .)) 2 }}
 {{- end }}
+{{- define "authz.trustDomain" -}}
+{{ include "authz.gatewayPrincipal" . | splitList "/" | first }}
+{{- end }}
 {{- define "authz.gatewaySelector" -}}
 {{ dig "istio" "gatewaySelector" (dict "istio" "ingressgateway") .Values.config | toYaml }}
 {{- end }}

@@ -32,7 +32,7 @@ http://{{ include "authz.part" (list . "oauth2-proxy") }}.{{ .Release.Namespace 
   "show-debug-on-error" "false"
 -}}
 {{- $args = merge (include (printf "authz.oauth2Proxy.%s" $login.provider) . | fromYaml) $args -}}
-{{- range list "client-secret" "cookie-secret" "redis-password" "redis-connection-url" -}}
+{{- range list "client-secret" "cookie-secret" "redis-password" "redis-sentinel-password" "redis-connection-url" "jwt-key" "signature-key" "basic-auth-password" -}}
 {{- if hasKey $login.extraArgs . -}}
 {{- fail (printf "oauth2Proxy.extraArgs: %s would be everybody's to read; a Secret holds it" .) -}}
 {{- end -}}
