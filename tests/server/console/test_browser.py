@@ -153,9 +153,30 @@ def test_it_is_dark_where_that_is_preferred(browser, authorizer):
     assert colours[0] != colours[1]
 
 
+@pytest.mark.parametrize(
+    ("section", "holds"),
+    [("decisions", "TOKEN_MISSING"), ("routes", "/public"), ("sources", "jwks"), ("try", "Ask")],
+)
+def test_it_is_read_in_a_narrow_window_too(browser, authorizer, section, holds):
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        show(browser, authorizer, section, holds)
+        browser.picture(f"console-narrow-{section}")
+        wide = (
+            "return [...document.querySelectorAll('main *')]"
+            ".filter(e => e.getBoundingClientRect().right > innerWidth)"
+        )
+        tall = "return Math.max(0, ...[...document.querySelectorAll('tr')].map(e => e.offsetHeight))"
+        assert browser.driver.execute_script(wide) == []
+        assert browser.driver.execute_script(tall) < 200
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_a_command_finds_what_was_decided(authorizer):
     authorizer.check(ask("/orders", **{"x-request-id": "a-1"}))
-    wanted = ["explain", "--admin", f"http://{authorizer.admin}", "--request"]
+    wanted = ["explain", "--admin", authorizer.admin, "--request"]
     found = CliRunner().invoke(main, [*wanted, "a-1"])
     assert found.exit_code == 0
     assert "401 TOKEN_MISSING" in found.output
