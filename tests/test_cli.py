@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -37,31 +38,39 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="authz")
 
 
+def verbs(command, path=()):
+    """Those that do something, with the groups before them."""
+    if not isinstance(command, click.Group):
+        return [path]
+    return [found for name, one in command.commands.items() for found in verbs(one, (*path, name))]
+
+
+@pytest.mark.parametrize("path", verbs(main), ids=" ".join)
+def test_every_verb_teaches_itself_by_an_example(path):
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    usage, _, rest = result.stdout.partition("\n")
+    assert usage.startswith(f"Usage: authz {' '.join(path)}")
+    assert f"authz {' '.join(path)}" in rest
+    assert "\\b" not in rest
+
+
+@pytest.mark.parametrize("group", [[], ["config"], ["migrate"]])
+def test_a_group_says_what_is_in_it(group):
+    result = run(*group, "--help")
+    assert (result.exit_code, "Commands:" in result.stdout) == (0, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
-        ["serve"],
+        ["fly"],
         ["render"],
-        ["explain"],
-        ["up"],
-        ["token"],
-        ["config"],
-        ["config", "check"],
-        ["config", "example"],
-        ["config", "mesh"],
-        ["health"],
+        ["render", "/does/not/exist"],
+        ["serve"],
+        ["explain", SAMPLES],
+        ["explain", SAMPLES, "--request", "a"],
     ],
-)
-def test_every_verb_teaches_itself(arguments):
-    result = run(*arguments, "--help")
-    assert result.exit_code == 0
-    assert "Usage: authz" in result.stdout
-    assert "\\b" not in result.stdout
-
-
-@pytest.mark.parametrize(
-    "arguments", [["fly"], ["render"], ["render", "/does/not/exist"], ["serve"], ["explain", SAMPLES]]
 )
 def test_wrong_usage_exits_2(arguments):
     assert run(*arguments).exit_code == 2
@@ -249,3 +258,15 @@ FOREIGN = """    extensionProviders:
 
 def test_config_example_prints_the_example():
     assert run("config", "example").stdout == example.render()
+
+
+def test_whoever_forgot_the_configuration_is_told_where_it_is(rule):
+    found = run("explain", rule, "--url", "https://shop.example.com/")
+    assert "AUTHORIZER_ELSEWHERE" in found.stdout
+    assert "No authorizer is known: give the configuration too, by --config" in found.stderr
+
+
+def test_files_without_an_apirule_explain_nothing(tmp_path):
+    (tmp_path / "values.yaml").write_text("config: {}\n")
+    found = run("explain", tmp_path, "--url", "https://shop.example.com/")
+    assert (found.exit_code, found.stderr) == (1, "FILES hold no APIRule that can be read\n")

@@ -15,7 +15,11 @@ def config() -> None:
 @config.command()
 @click.argument("file", type=options.FILE)
 def check(file: Path) -> None:
-    """Report every mistake in FILE and in the rules it names."""
+    """Report every mistake in FILE and in the rules it names.
+
+    \b
+    authz config check authz.yaml
+    """
     from authz import config as settings
     from authz.server import files as yamls
     from authz.server import ruleset, signing, tls
@@ -36,7 +40,11 @@ def check(file: Path) -> None:
 
 @config.command()
 def example() -> None:
-    """Print a configuration with every setting, its default and its meaning."""
+    """Print a configuration with every setting, its default and its meaning.
+
+    \b
+    authz config example > authz.yaml
+    """
     from authz import example as examples
 
     click.echo(examples.render(), nl=False)

@@ -56,7 +56,12 @@ def up(files: tuple[Path, ...], port_offset: int, idp: Idp, kubernetes: bool) ->
 def token(  # noqa: PLR0913, PLR0917  # one for each option
     scope: str, audience: str, subject: str, expired: bool, port_offset: int, idp: Idp
 ) -> None:
-    """Print an access token from the identity provider of a running `authz up`."""
+    """Print an access token from the identity provider of a running `authz up`.
+
+    \b
+    curl -H "Authorization: Bearer $(authz token)" http://shop.localhost:8080/orders
+    authz token --scope orders:read --subject bob
+    """
     from authz.local import token as tokens
 
     try:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from authz.istio.translate import Resource
     from authz.server.ruleset import Loaded
 
+_NO_RULE = "FILES hold no APIRule that can be read"
+_NOBODY_KNOWN = (
+    "No authorizer is known: give the configuration too, by --config or as the ConfigMap among FILES "
+    "(kubectl -n authz-system get configmap authz -o yaml > config.yaml)"
+)
+
 _files = click.argument("files", nargs=-1, required=True, type=options.PATH)
 _config = click.option(
     "--config",
@@ -85,6 +91,8 @@ def explain(  # noqa: PLR0913, PLR0917  # one for each option
     authz explain --request 0b8e5c4e-6f0e-4c39-a7f0-6f3d5f2a9d11
     curl -s https://shop.example.com/orders | authz explain --answer -
     """
+    if bool(request_id) + bool(answer) + bool(files or url) > 1:
+        raise click.UsageError("choose one of FILES and --url, --request, --answer")
     if request_id or answer:
         _explain_decided(admin, request_id, answer)
     elif files and url:
@@ -94,6 +102,7 @@ def explain(  # noqa: PLR0913, PLR0917  # one for each option
 
 
 def _explain_by(loaded: Loaded, method: str, url: str, headers: tuple[str, ...]) -> None:
+    from authz.core.reason import Reason
     from authz.core.request import Request
     from authz.server import explain as why
 
@@ -104,8 +113,11 @@ def _explain_by(loaded: Loaded, method: str, url: str, headers: tuple[str, ...])
     if not parts.netloc:
         raise click.BadParameter("a URL with scheme and host is expected", param_hint="--url")
     request = Request(method.upper(), parts.netloc, parts.path or "/", parts.query, _headers(headers))
-    click.echo(why.render(asyncio.run(why.explain(loaded, request))))
-    options.fail_on(loaded.problems)
+    found = asyncio.run(why.explain(loaded, request))
+    click.echo(why.render(found))
+    if found.decision.reason is Reason.AUTHORIZER_ELSEWHERE and not loaded.config.authorizers:
+        click.echo(_NOBODY_KNOWN, err=True)
+    options.fail_on([*loaded.problems, *(() if loaded.rules else [_NO_RULE])])
 
 
 def _explain_decided(admin: str, request_id: str | None, answer: TextIO | None) -> None:

@@ -36,6 +36,9 @@ def shadow(
 
     `authz migrate apply --to shadow` has the gateway send the copies. PAGE shows every difference with its
     reason, PAGE/report.json the same for `apply --report`. No credential is shown or kept.
+
+    \b
+    authz migrate shadow old/ --new new --oathkeeper http://ory-oathkeeper-api.kyma-system:4456
     """
     from authz.migrate.verification import oathkeeper as asked
     from authz.migrate.verification.proof import Matter

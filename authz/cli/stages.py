@@ -62,6 +62,9 @@ def plan(files: tuple[Path, ...], config_file: Path, **chosen: Any) -> None:
 
     FILES are what `convert` wrote, or folders of it. Nothing is written. Ends with 1 if anything stands
     in the way of an APIRule.
+
+    \b
+    authz migrate plan new/ --config new/authz.yaml
     """
 
     async def look(journey: Journey) -> bool:
@@ -104,6 +107,9 @@ def apply(files: tuple[Path, ...], config_file: Path, to: str | None, dry_run: b
 
     What is interrupted goes on when it is called again. APIRules that something stands in the way of are
     left where they are; then it ends with 1.
+
+    \b
+    authz migrate apply new/ --config new/authz.yaml --to shadow --namespace shop
     """
 
     async def travel(journey: Journey) -> bool:
@@ -126,6 +132,9 @@ def undo(config_file: Path, to: str | None, dry_run: bool, **said: Any) -> None:
     """Take APIRules back to the stage before, or to the one that is named; the old routes come first.
 
     Without names all that are on their way.
+
+    \b
+    authz migrate undo --config new/authz.yaml shop/orders
     """
 
     async def travel(journey: Journey) -> bool:

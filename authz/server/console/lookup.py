@@ -32,7 +32,8 @@ def request_id(answer: str) -> str:
 
 
 def find(admin: str, wanted: str) -> list[Row]:
-    """The decisions about a request, the latest first. Raises NotFound."""
+    """The decisions about a request, the latest first; `admin` is a URL, or HOST:PORT. Raises NotFound."""
+    admin = admin if "://" in admin else f"http://{admin}"
     try:
         answer = httpx.get(  # by no proxy: it would be asked for its own loopback
             f"{admin.rstrip('/')}/decisions", params={"id": wanted}, timeout=TIMEOUT_S, trust_env=False
