@@ -64,7 +64,7 @@ def plan(files: tuple[Path, ...], config_file: Path, **chosen: Any) -> None:
     in the way of an APIRule.
 
     \b
-    authz migrate plan new/ --config new/authz.yaml
+    authz migrate plan new --config authz.yaml
     """
 
     async def look(journey: Journey) -> bool:
@@ -109,7 +109,8 @@ def apply(files: tuple[Path, ...], config_file: Path, to: str | None, dry_run: b
     left where they are; then it ends with 1.
 
     \b
-    authz migrate apply new/ --config new/authz.yaml --to shadow --namespace shop
+    authz migrate apply new --config authz.yaml --only shop/orders --dry-run
+    authz migrate apply new --config authz.yaml --only shop/orders --to prepare
     """
 
     async def travel(journey: Journey) -> bool:
@@ -134,7 +135,7 @@ def undo(config_file: Path, to: str | None, dry_run: bool, **said: Any) -> None:
     Without names all that are on their way.
 
     \b
-    authz migrate undo --config new/authz.yaml shop/orders
+    authz migrate undo shop/orders --config authz.yaml
     """
 
     async def travel(journey: Journey) -> bool:
