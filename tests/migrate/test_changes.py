@@ -1,6 +1,7 @@
 """A named change explains what it is about, and nothing beside it."""
 
 import json
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from authz.migrate.verification.changes import CHANGES
 from authz.migrate.verification.differences import Context, Difference, Kind, context
 from authz.migrate.verification.mesh import Outcome
 from authz.migrate.verification.oathkeeper import Answer
-from authz.migrate.verification.requests import BEARER, Sent, shown
+from authz.migrate.verification.requests import _PREFLIGHT, BEARER, Sent, shown
 from authz.migrate.verification.verify import Tally
 from authz.migrate.verification.wallet import Credential
 from tests import idp
@@ -40,6 +41,15 @@ PASSES, REFUSES = Outcome(200, "AUTHORIZED"), Outcome(403, "RBAC")
 def with_token(**claims):
     token = idp.sign(idp.claims(**claims))
     return shown(SENT, Credential("t", token), BEARER)
+
+
+def with_cookie():
+    return shown(SENT, Credential("c", "a=b", "cookie"), BEARER)
+
+
+BASIC = shown(SENT, Credential("b", "id:secret", "basic"), BEARER)
+PREFLIGHT = replace(SENT, method="OPTIONS", lines=_PREFLIGHT)
+ENCODED = replace(SENT, path="/a/b%3Ac")
 
 
 def finding(code, verdict=Verdict.KEPT, **more):
@@ -76,6 +86,11 @@ def name(sent, old, new, *findings, names_path=True, rules=(OLD,)):
         (with_token(exp=NOW - 30), 401, PASSES, "clocks may differ by 60 s"),
         (with_token(exp=NOW - 90), 401, PASSES, None),
         (with_token(exp=NOW - 30), 403, PASSES, None),
+        (with_token(nbf=NOW + 30), 401, PASSES, "clocks may differ by 60 s"),
+        (with_token(nbf=NOW + 90), 401, PASSES, None),
+        (PREFLIGHT, 404, REFUSES, "preflights"),
+        (PREFLIGHT, Answer(200, "the gateway", answered=True), REFUSES, None),
+        (replace(SENT, path="/a/%41"), 200, Outcome(404, "ROUTE"), None),  # undecoded it matched, too
         (with_token(iat=NOW + 600), 401, PASSES, "issued in the future"),
         (with_token(exp=None), 200, Outcome(401, "CLAIMS_MALFORMED"), "tokens without an end"),
         (with_token(exp=None), 401, PASSES, None),
@@ -104,11 +119,87 @@ def test_a_difference_has_the_name_that_is_its_own(sent, old, new, expected):
         (with_token(), 401, PASSES, finding("prefix", Verdict.WIDENED), "tokens without the prefix"),
         (with_token(), 401, PASSES, finding("prefix"), None),
         (SENT, 401, PASSES, finding("prefix", Verdict.WIDENED), None),
+        (with_cookie(), 401, PASSES, finding("cookies", Verdict.WIDENED), "other cookies"),
+        (with_cookie(), 401, PASSES, finding("cookies"), None),
+        (with_cookie(), 403, PASSES, finding("cookies", Verdict.WIDENED), None),
+        (SENT, 401, PASSES, finding("cookies", Verdict.WIDENED), None),
+        (PUT, 404, REFUSES, finding("methods-passed-on"), "methods that a later rule has"),
+        (PUT, 200, REFUSES, finding("methods-passed-on"), None),
+        (PUT, 200, Outcome(401, "TOKEN_MISSING"), finding("allow-methods"), None),
+        (ENCODED, 401, PASSES, finding("encoded", Verdict.WIDENED), "encoded characters"),
+        (ENCODED, 401, PASSES, finding("encoded"), None),
+        (SENT, 401, PASSES, finding("encoded", Verdict.WIDENED), None),
+        (SENT, 401, PASSES, finding("oauth2-client-credentials"), "programs get tokens"),
+        (SENT, 401, Outcome(200, "PUBLIC"), finding("oauth2-client-credentials"), None),
+        (SENT, 200, REFUSES, finding("oauth2-client-credentials"), None),
+        (BASIC, 200, REFUSES, finding("oauth2-client-credentials"), "programs get tokens"),
     ],
 )  # fmt: skip
 def test_what_the_report_must_have_said_it_has_said(sent, old, new, row, expected):
     assert name(sent, old, new, row) == expected
     assert name(sent, old, new, replace(row, object="APIRule shop/other")) != expected or expected is None
+
+
+def signed_by(algorithm):
+    token = idp.sign(idp.claims())
+    head = urlsafe_b64encode(json.dumps({"alg": algorithm, "kid": "k"}).encode()).decode().rstrip("=")
+    return shown(SENT, Credential("t", f"{head}.{token.partition('.')[2]}"), BEARER)
+
+
+@pytest.mark.parametrize(
+    ("config", "algorithm", "expected"),
+    [
+        ({}, "ES256", "other algorithms"),
+        ({}, "RS256", None),
+        ({}, "HS256", None),
+        ({"allowed_algorithms": ["ES256"]}, "ES256", None),
+        ({"allowed_algorithms": ["RS256"]}, "ES256", None),
+    ],
+)
+def test_other_algorithms_are_new_where_none_was_named(config, algorithm, expected):
+    rule = replace(OLD, authenticators=(Handler("jwt", config),))
+    assert name(signed_by(algorithm), 401, PASSES, rules=(rule,)) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (401, Outcome(404, "ROUTE"), "404 for nobody"),
+        (403, Outcome(404, "ROUTE"), "404 for nobody"),
+        (Answer(200, "the gateway", answered=True), Outcome(404, "ROUTE"), "404 for nobody"),
+        (404, Outcome(401, "TOKEN_MISSING"), None),
+        (200, Outcome(404, "ROUTE"), None),
+        (401, Outcome(503, "UNAVAILABLE"), None),
+    ],
+)
+def test_who_let_nobody_pass_has_no_rule_any_more(old, new, expected):
+    rule = replace(OLD, authorizer=Handler("deny"))
+    assert name(SENT, old, new, rules=(rule,)) == expected
+
+
+@pytest.mark.parametrize("rules", [(OLD,), (replace(OLD, path=Pattern("/b")), OLD)])
+def test_a_500_of_another_cause_is_not_two_rules(rules):
+    assert name(SENT, 500, PASSES, finding("overlap"), rules=rules) is None
+
+
+def test_two_rules_do_not_explain_what_was_refused_in_order():
+    other = replace(OLD, index=1, path=Pattern("/.*"))
+    for status in (401, 403, 404):
+        assert name(SENT, status, PASSES, finding("overlap"), rules=(OLD, other)) is None
+
+
+def test_more_paths_are_those_that_the_new_rule_has_and_no_old_one_had():
+    gained, elsewhere = finding("paths", Verdict.WIDENED), replace(SENT, path="/b")
+    assert name(elsewhere, 404, PASSES, gained, names_path=False) is None
+    assert name(elsewhere, 401, PASSES, gained) is None
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("token", "bad tokens on public paths"), ("cookie", None)])
+def test_on_public_paths_bad_tokens_alone_are_refused(kind, expected):
+    public = replace(OLD, authenticators=(Handler("noop"),))
+    sent = shown(SENT, Credential("x", "bad", kind), BEARER)
+    assert name(sent, 200, Outcome(401, "TOKEN_MALFORMED"), rules=(public,)) == expected
+    assert name(sent, 200, Outcome(401, "TOKEN_MALFORMED")) is None
 
 
 def test_what_waits_for_a_decision_serves_nobody():
@@ -143,6 +234,8 @@ def test_fewer_and_more_paths_are_those_that_the_report_shows():
         ({"x-user": "<no value>"}, {}, "spelling of claims"),
         ({"x-user": "<no value>"}, {"x-user": "al"}, None),
         ({"x-scp": "[a b]"}, {"x-scp": "a,b"}, "spelling of claims"),
+        ({"x-scp": "[a b]"}, {"x-scp": "a,c"}, None),
+        ({"x-scp": "a b"}, {"x-scp": "a,b"}, None),
         ({"cookie": "a=1; b=2"}, {"cookie": "b=2; a=1"}, "no difference"),
         ({"date": "x", "content-length": "3", "x-forwarded-host": "h"}, {}, "no difference"),
     ],

@@ -97,9 +97,10 @@ def is_issued_later(one: Difference, context: Context) -> bool:
 
 
 def has_other_algorithm(one: Difference, context: Context) -> bool:
-    """Oathkeeper's default is one."""
+    """Oathkeeper's default is one; where a rule names some, there is no other."""
     used = wallet.header(one.sent.credential.text).get("alg")
-    return was_refused(one, context) and used in ALGORITHMS - {"RS256"}
+    named = any("allowed_algorithms" in each.config for r in context.matching for each in r.authenticators)
+    return was_refused(one, context) and used in ALGORITHMS - {"RS256"} and not named
 
 
 def has_no_kid(one: Difference, context: Context) -> bool:
@@ -138,6 +139,12 @@ def is_anonymous(one: Difference, context: Context) -> bool:
     """`anonymous` is not responsible for a request with an Authorization header."""
     shows = any(name == "authorization" for name, _ in one.sent.lines)
     return context.has("anonymous") and one.old.status == 401 and shows
+
+
+def has_other_cookies(one: Difference, context: Context) -> bool:
+    """`cookie_session` without `only` felt responsible for any, and somebody has accepted that."""
+    shows = any(name == "cookie" for name, _ in one.sent.lines)
+    return context.accepts("cookies") and one.old.status == 401 and shows
 
 
 def is_unlisted(one: Difference, context: Context) -> bool:

@@ -162,6 +162,13 @@ CHANGES: tuple[Change, ...] = (
         "`anonymous` refused whoever sent an Authorization header; public is public now.",
     ),
     Change(
+        "other cookies",
+        _GAINS,
+        causes.has_other_cookies,
+        "`cookie_session` without `only` refused whoever sent any other cookie; now the next handler is"
+        " asked; it was accepted.",
+    ),
+    Change(
         "methods that are not listed",
         _LOSSES,
         causes.is_unlisted,

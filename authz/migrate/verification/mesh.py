@@ -73,6 +73,14 @@ class Mesh:
             return await self._ask(request, now)
         return await self._at_workload(request, rule, *found, now)
 
+    def unasked(self, request: Request) -> Outcome | None:
+        """What becomes of it whoever calls, no preflight; None where that depends on what they show."""
+        try:
+            rule = route.match(self._policy, request)
+        except Refused as refused:
+            return _unrouted(refused.reason)
+        return None if rule.checks else Outcome(200, Reason.PUBLIC.name, rule.name)
+
     def names_path(self, request: Request) -> bool:
         """True if a rule of the host has the path, for whatever method."""
         try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from authz.core import cors
 from authz.core.reason import Unavailable
 from authz.migrate.old.rule import Old
 from authz.migrate.report.rows import Finding
@@ -19,6 +20,7 @@ from authz.migrate.verification.mesh import Mesh, Outcome
 from authz.migrate.verification.oathkeeper import AT_ONCE, Answer
 from authz.migrate.verification.requests import Sent
 
+NO_CONTEXT = Context()
 TRIES = 5
 PAUSE_S = 1.0
 
@@ -114,7 +116,7 @@ class Verification:
         now = time.time()
         old = await self._before.ask(sent)
         if old is None:
-            tally.skipped += 1
+            self._compare_unasked(sent, tally, now)
             return
         new = await self._decided(sent, now)
         if isinstance(new, str):
@@ -126,6 +128,19 @@ class Verification:
             tally.allowed += old.allows
         else:
             tally.add(difference, self._context(sent))
+
+    def _compare_unasked(self, sent: Sent, tally: Tally, now: float) -> None:
+        """Of what the mesh decided: that it still asks for a token there, and that there is still a route."""
+        new = None if cors.is_preflight(sent.request) else self._mesh.unasked(sent.request)
+        context = self._context(sent) if new else NO_CONTEXT
+        if new and new.allows:
+            old = Answer(403, "the mesh, for want of a token")
+            tally.add(Difference(sent, old, new, Kind.WIDENED, now), context)
+        elif new and any(sent.method in rule.methods for rule in context.matching):
+            old = Answer(200, "the mesh, with a good token")
+            tally.add(Difference(sent, old, new, Kind.NARROWED, now), context)
+        else:
+            tally.skipped += 1
 
     async def _decided(self, sent: Sent, now: float) -> Outcome | str:
         """Or what did not answer. It is asked again, for a run asks more at once than callers would."""
