@@ -244,7 +244,9 @@ def test_of_two_rules_that_match_the_one_that_asks_less_decides_only_if_somebody
         assert ("overlap" in codes(made)) == is_asked
 
 
-@pytest.mark.parametrize(("port", "is_asked"), [(":8443", True), (":443", False), ("", False)])
+@pytest.mark.parametrize(
+    ("port", "is_asked"), [(":8443", True), (":443", True), ("<(:443)?>", False), ("", False)]
+)
 def test_a_port_of_its_own_is_not_every_port(port, is_asked):
     assert bool(asked(of_rule(port=port))) == is_asked
 

@@ -46,6 +46,7 @@ class Way:
     mesh: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     secrets: tuple[Secret, ...] = ()
     by_mesh: bool = False  # it was the mesh that checked it before, too
+    prefix: str = ""  # of the tokens that it was for; others went on to the next handler
 
 
 Access = Public | Nobody | Way

@@ -9,6 +9,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         "widened:paths": "take more paths where the old ones can not be said exactly",
         "widened:anonymous": "let requests with an Authorization header pass where `anonymous` refused them",
+        "widened:cookies": "ask other handlers too where a `cookie_session` refused any other cookie",
         "widened:overlap": "open a path that Oathkeeper answered 500 for, as two of its rules matched",
         "widened:encoded": "compare paths as they are sent: %3A is no colon, and another rule may decide",
         "widened:prefix": "ask an issuer about tokens without the `prefix` too: it decides",

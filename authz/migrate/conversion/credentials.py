@@ -88,10 +88,7 @@ def introspection(case: Case) -> list[Access]:
     made = {"issuer": issuer, "endpoint": url, "clientId": client, "clientSecretFile": path}
     made |= terms.asked(case, strategy) | terms.place(case) | _cache(case)
     secret = Secret(path, f"the secret of the client {client} at {issuer}")
-    if prefix := case.text("prefix"):
-        message = f"The issuer is asked about tokens that do not begin with {prefix} too, and decides."
-        case.ledger.widened(case.at("prefix"), "prefix", message, old=prefix, new="any token")
-    return [Way(({"introspection": made},), secrets=(secret,))]
+    return [Way(({"introspection": made},), secrets=(secret,), prefix=terms.prefix(case))]
 
 
 def _client(case: Case) -> tuple[str, bool]:

@@ -114,6 +114,7 @@ def _of_issuer(case: Case, name: str, message: str) -> list[Access]:
         Way(
             ({"introspection": made},),
             secrets=(Secret(path, f"the secret of the client {CLIENT} at {issuer}"),),
+            prefix=terms.prefix(case),
         )
     ]
 

@@ -72,6 +72,8 @@ def _access(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> t
         if not made:
             return ()
         found += _reached(made, found, case)
+        if handler is not old.authenticators[-1]:
+            _tell_cookies(case)
     if _is_denied(old.authorizer, settings, choices, ledger):
         return (Nobody(),)
     return _consistent(found, old, ledger)
@@ -105,7 +107,24 @@ def _reached(made: Iterable[Access], before: list[Access], case: Case) -> list[A
             case.ledger.kept(case.at(), message, old=case.handler.name, new="left out", code="never-reached")
         else:
             found.append(access)
+            _tell_elsewhere(access, before, case)
     return found
+
+
+def _tell_elsewhere(access: Access, before: Iterable[Access], case: Case) -> None:
+    """Behind `anonymous`, whatever did not stand in Authorization was never looked at without that."""
+    if not isinstance(access, Way) or not any(isinstance(one, Public) and one.silent for one in before):
+        return
+    if any(kind == "session" or "tokenFrom" in said for one in access.accept for kind, said in one.items()):
+        message = "Who shows it is no longer anonymous, and a bad one is refused: it is looked at first now."
+        case.ledger.narrowed(case.at(), "optional", message, old="after anonymous", new="before it")
+
+
+def _tell_cookies(case: Case) -> None:
+    """A session without `only` refuses whoever has some cookie, before others are asked."""
+    if case.handler.name == "cookie_session" and not case.texts("only"):
+        message = "Any cookie was taken for a session, and refused; now other cookies leave it to the others."
+        case.ledger.widened(case.at("only"), "cookies", message, old="any cookie", new="the session's")
 
 
 def _takes_all(one: Access) -> bool:
@@ -114,8 +133,8 @@ def _takes_all(one: Access) -> bool:
 
 
 def _hides(one: Access, other: Access) -> bool:
-    """An introspection takes all tokens of its place, a jwt all that look like one."""
-    if not isinstance(one, Way) or not isinstance(other, Way):
+    """An introspection takes all tokens of its place, but with a prefix; a jwt all that look like one."""
+    if not isinstance(one, Way) or not isinstance(other, Way) or one.prefix:
         return False
     places = [(kind, said.get("tokenFrom")) for entry in one.accept for kind, said in entry.items()]
     wanted = [(kind, said.get("tokenFrom")) for entry in other.accept for kind, said in entry.items()]
@@ -152,6 +171,8 @@ def _consistent(found: list[Access], old: Old, ledger: Ledger) -> tuple[Access, 
     """Credentials beside `noop`: whoever had none passed too."""
     ways = [one for one in found if isinstance(one, Way)]
     public = [one for one in found if isinstance(one, Public)]
+    if not ways:  # whom `anonymous` leaves alone, `noop` takes
+        public.sort(key=lambda one: one.silent)
     if ways and any(not one.silent for one in public):
         message = "Callers without a credential pass; with another kind of Authorization they no longer do."
         at = f"{old.authenticators[-1].at}.handler"

@@ -44,6 +44,15 @@ def audiences(names: list[str]) -> dict[str, Any]:
     return made | ({"audienceMatch": "all"} if len(names) > 1 else {})
 
 
+def prefix(case: Case) -> str:
+    """Of the tokens that the handler was for."""
+    said = case.text("prefix")
+    if said:
+        message = f"The issuer is asked about tokens that do not begin with {said} too, and decides."
+        case.ledger.widened(case.at("prefix"), "prefix", message, old=said, new="any token")
+    return said
+
+
 def place(case: Case) -> dict[str, Any]:
     """Oathkeeper reads the first that is set of header, query parameter and cookie."""
     where = case.get("token_from")
@@ -62,7 +71,7 @@ def place(case: Case) -> dict[str, Any]:
 def algorithms(case: Case) -> dict[str, Any] | None:
     named = case.texts("allowed_algorithms")
     at = case.at("allowed_algorithms")
-    if named in ((), ("RS256",)):
+    if not named:
         case.ledger.kept(at, "RS256, and what else the issuer publishes keys for.", old=named)
         return {}
     kept = [one for one in named if one in _ALGORITHMS]

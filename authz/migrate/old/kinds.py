@@ -23,6 +23,7 @@ ANNOTATION = "gateway.kyma-project.io/v1beta1-spec"  # where Kyma keeps what its
 OWNER_LABEL = "apirule.gateway.kyma-project.io/v1beta1"  # of the Rules that Kyma made of APIRules
 
 _OLD = {f"{GROUP}/v1alpha1": "v1alpha1", f"{GROUP}/v1beta1": "v1beta1"}
+_NEW = frozenset({f"{GROUP}/v2alpha1", f"{GROUP}/v2"})
 _SECTIONS = {"authenticators", "authorizers", "mutators", "errors", "access_rules", "serve"}
 _NOOP = {"handler": "noop"}  # what Oathkeeper's controller writes into a Rule that names no mutators
 
@@ -62,7 +63,12 @@ def settings(file: str, body: Mapping[str, Any]) -> Settings:
 def apirules(file: str, body: Mapping[str, Any]) -> Iterator[Object]:
     """An APIRule of an old version, or the one that Kyma keeps in an annotation of a newer. Raises Bad."""
     origin = origin_of(file, "APIRule", body)
-    version = _OLD.get(str(body.get("apiVersion", "")), "")
+    written = str(body.get("apiVersion", ""))
+    version = _OLD.get(written, "")
+    if not version and written not in _NEW:
+        raise Bad(
+            f"{origin}: apiVersion {written or 'is missing'}: one of {', '.join([*_OLD, *sorted(_NEW)])}"
+        )
     kept = mapping(mapping(body.get("metadata")).get("annotations")).get(ANNOTATION)
     spec, at = mapping(body.get("spec")), "spec"
     if not version and isinstance(kept, str):

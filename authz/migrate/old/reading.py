@@ -11,8 +11,7 @@ from authz.migrate.old import kinds
 from authz.migrate.old.kinds import Bad
 from authz.migrate.old.rule import Client, Object, Settings, Strategy, World
 
-_OATHKEEPER = "oathkeeper.ory.sh/"
-_HYDRA = "hydra.ory.sh/"
+_ORYS = frozenset({"oathkeeper.ory.sh", "hydra.ory.sh"})
 
 
 def read(found: Iterable[tuple[str, Any]], settings: Settings | None = None) -> World:
@@ -80,7 +79,7 @@ class _Reader:
                 self._try(file, {**inner, **kinds.mapping(item)}, "")
         elif kind == "APIRule" or "kind" not in body:
             self._rules(file, kind, body)
-        elif version.startswith((_OATHKEEPER, _HYDRA)):
+        elif version.partition("/")[0] in _ORYS:
             self._of_ory(file, kind, body)
         elif kind == "ConfigMap" and (inside := list(kinds.of_config_map(body))):
             for key, text in inside:

@@ -23,13 +23,12 @@ _cluster = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+)(?:\.svc(?:\..+)?)?)?").ful
 
 
 def split(url: str) -> tuple[str, str, str]:
-    """Its scheme and its host as they are written (without the usual port), and its path."""
+    """Its scheme and its host as they are written, and its path."""
     scheme, found, rest = url.partition("://")
     if not found:
         scheme, rest = url.partition(">")[0] + ">" if url.startswith("<") else "", url
     end = _end_of_host(rest)
-    host, path = rest[:end], rest[end:]
-    return scheme, re.sub(r":(?:80|443)\Z", "", host), path
+    return scheme, rest[:end], rest[end:]
 
 
 def hosts(host: str) -> tuple[str, ...]:
