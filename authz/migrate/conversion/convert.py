@@ -3,7 +3,7 @@
 Read this file and you have read it. What waits for a decision is not written, and the report says so.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from authz.migrate.conversion import (
 from authz.migrate.conversion.access import Secret
 from authz.migrate.conversion.assembly import Built
 from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.judging import Judged
 from authz.migrate.old.rule import Old, Origin, World
 from authz.migrate.report.rows import Finding, Ledger
 
@@ -61,16 +62,8 @@ def convert(
 ) -> Conversion:
     """Everything that was read. `progress` is told how many objects are done."""
     judged = [judging.judge(one, world, choices) for one in _counted(world.objects, progress)]
-    clashes.tell(judged)
-    loadable.tell(judged)
     ours = assembly.by_authorizer(made for one in judged for made in one.made)
-    groups = grouping.groups(judged, choices, configuration.cors(world.settings))
-    clashes.tell_hosts(groups)
-    built = [(group, assembly.build(group, ours)) for group in groups]
-    for one in judged:
-        silence.speak(one)
-    waiting.tell(groups)
-    kept = [one for group, one in built if one and not group.is_open]
+    kept = _built(world, choices, judged, ours)
     made = [rule.made for one in kept for rule in one.rules]
     guarded = [one for one in made if one.is_shut or assembly.is_ours(one, ours)]
     overall = Ledger(Origin("", "conversion", "as a whole"), choices.accepted)
@@ -86,6 +79,19 @@ def convert(
         pairs=tuple(_pairs(world, kept)),
         open=tuple(str(ledger.origin) for ledger in ledgers if ledger.waits),
     )
+
+
+def _built(world: World, choices: Choices, judged: Sequence[Judged], ours: frozenset[str]) -> list[Built]:
+    """The APIRules of which nothing waits; whatever does, or is silent, gets its rows."""
+    clashes.tell(judged)
+    loadable.tell(judged)
+    groups = grouping.groups(judged, choices, configuration.cors(world.settings))
+    clashes.tell_hosts(groups)
+    built = [(group, assembly.build(group, ours)) for group in groups]
+    for one in judged:
+        silence.speak(one)
+    waiting.tell(groups)
+    return [one for group, one in built if one and not group.is_open]
 
 
 def _pairs(world: World, kept: Iterable[Built]) -> Iterator[Pair]:

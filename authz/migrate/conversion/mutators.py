@@ -66,34 +66,42 @@ def _of_caller(case: Case, at: str, name: str, template: str) -> Added:
         question = (
             f"Which claim of the caller's does the workload read in {name}? This template says more than one."
         )
-        case.ledger.ask(
-            at, question, f"edit {at}: {{{{ print .Subject }}}} or {{{{ print .Extra.CLAIM }}}}", template
-        )
+        answer = f"edit {at}: {{{{ print .Subject }}}} or {{{{ print .Extra.CLAIM }}}}"
+        case.ledger.ask(at, question, answer, template)
         return Added()
     if isinstance(said, Text):
-        if said.text:
-            case.ledger.kept(
-                at, "Everyone is called so here.", old=template, new=f"request.headers.{name}: {said.text}"
-            )
-            return Added(headers={name: said.text})
-        case.ledger.kept(at, "It was empty: nobody is known here.", old=template, new="not sent")
+        return _of_everyone(case, at, name, Replaced(template, said.text))
+    return _claim(case, at, name, Replaced(template, said.name))
+
+
+class Replaced(NamedTuple):
+    """A template, and the text or the claim that it stands for."""
+
+    template: str
+    by: str
+
+
+def _of_everyone(case: Case, at: str, name: str, said: Replaced) -> Added:
+    if not said.by:
+        case.ledger.kept(at, "It was empty: nobody is known here.", said.template, "not sent")
         return Added()
+    new = f"request.headers.{name}: {said.by}"
+    case.ledger.kept(at, "Everyone is called so here.", said.template, new)
+    return Added(headers={name: said.by})
+
+
+def _claim(case: Case, at: str, name: str, said: Replaced) -> Added:
     header = name.lower()
     if not _claim_header(header) or header.count("-") > HYPHENS_MAX or _refused(header, "x"):
         question = (
             f"{name} can not carry an identity: it has another meaning, or underscores. Which header can?"
         )
-        case.ledger.ask(
-            at, question, f"edit {at}: rename it, and have the workload read x-auth-subject", old=template
-        )
+        answer = f"edit {at}: rename it, and have the workload read x-auth-subject"
+        case.ledger.ask(at, question, answer, said.template)
         return Added()
-    case.ledger.kept(
-        at,
-        "Set from the claim, where the caller has it.",
-        template,
-        f"identityHeaders.{header}: {said.name}",
-    )
-    return Added(claims={header: said.name})
+    message = "Set from the claim, where the caller has it."
+    case.ledger.kept(at, message, said.template, f"identityHeaders.{header}: {said.by}")
+    return Added(claims={header: said.by})
 
 
 def _refused(name: str, value: str) -> str:
