@@ -48,6 +48,10 @@ def test_nearly_all_of_what_people_have_needs_no_hand():
     assert json.loads(rendering.as_json(made))["summary"]["waiting"] == len(waiting)
     assert 1 - len(waiting) / 144 >= 0.96
     assert {pair.old.handlers for pair in waiting} == {("oauth2_introspection",)}
+    asked = {(one.message, one.answer) for one in made.findings if one.verdict is Verdict.DECISION}
+    ((message, answer),) = asked  # one question for all of them, and where its answer is
+    assert "https://oauth2.DOMAIN/.well-known/openid-configuration" in message
+    assert answer == f"--issuer {HYDRA}=ISSUER"
 
 
 def test_one_answer_converts_the_rest():

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from authz.migrate.conversion.access import Case
+from authz.migrate.old.defaults import HYDRA
 
 Pair = tuple[str, str]  # an issuer, and where its keys are
 
+_KYMAS = " Of Kyma's own Hydra that is at https://oauth2.DOMAIN/.well-known/openid-configuration."
 _QUESTION = "Who issues the tokens signed by {url}? Oathkeeper took any issuer; the new rule names one."
 
 
@@ -99,7 +101,10 @@ def one(case: Case, url: str, name: str) -> str:
             message = "An answer may name this issuer only; the old rule took whatever was called active."
             case.ledger.narrowed(case.at(name), "issuer", message, old=url, new=issuer)
         return issuer
-    question = f"Who issues the tokens that {url} knows about? Its `iss`, as its discovery document has it."
+    hint = _KYMAS if url == HYDRA else ""
+    question = (
+        f"Who issues the tokens that {url} knows about? Its `iss`, as its discovery document has it.{hint}"
+    )
     case.ledger.ask(case.at(name), question, f"--issuer {url}=ISSUER", old=url, code="issuer")
     return ""
 

@@ -2,7 +2,7 @@
 
 from authz.migrate.old.rule import Settings
 
-_HYDRA = "http://ory-hydra-admin.kyma-system.svc.cluster.local:4445/oauth2/introspect"
+HYDRA = "http://ory-hydra-admin.kyma-system.svc.cluster.local:4445/oauth2/introspect"
 
 KYMA = Settings(
     file="Kyma's Oathkeeper",
@@ -10,7 +10,7 @@ KYMA = Settings(
         "jwt": {"enabled": True, "config": {"scope_strategy": "wildcard"}},
         "oauth2_introspection": {
             "enabled": True,
-            "config": {"scope_strategy": "exact", "introspection_url": _HYDRA},
+            "config": {"scope_strategy": "exact", "introspection_url": HYDRA},
         },
     },
     mutators={
