@@ -137,6 +137,7 @@ def opened() -> State:
 
 async def test_a_policy_that_does_not_guard_is_told_of_and_stops_it():
     journey = Undo(opened())
+    assert is_open(journey.now)
     assert not await journey.apply("finish", dry_run=False)
     assert "may admit the gateway past the new rules" in journey.told[0]
     (line,) = planned(opened()).obstacles
