@@ -8,7 +8,7 @@ from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import Conversion, convert
 from authz.migrate.old import reading
 from authz.migrate.report.rows import Verdict
-from tests.migrate.written import ASK, KEYS, access_rule, access_rules
+from tests.migrate.written import ASK, KEYS, access_rule, access_rules, apirule
 
 PREFIXED = f"{{handler: oauth2_introspection, config: {{{ASK}, prefix: ory_at_}}}}"
 INTROSPECTED = f"{{handler: oauth2_introspection, config: {{{ASK}}}}}"
@@ -121,6 +121,32 @@ def test_algorithms_that_are_named_are_the_only_ones(named, said):
     made = of(f"{{handler: jwt, config: {{{KEYS}, allowed_algorithms: {named}}}}}")
     found = made.config.get("authorizers")
     assert (found and found[0]["accept"][0]["jwt"]["algorithms"]) == said
+
+
+@pytest.mark.parametrize(
+    ("handlers", "accepted", "is_asked"),
+    [
+        (SIGNED, (), False),
+        ("{handler: anonymous}", (), False),
+        (f"{SIGNED}, {{handler: anonymous}}", (), False),
+        ("{handler: noop}", (), True),
+        (f"{SIGNED}, {{handler: noop}}", (), True),
+        ("{handler: anonymous}", ("widened:anonymous",), True),
+    ],
+)
+def test_a_token_says_who_calls_of_whom_there_is_a_name(handlers, accepted, is_asked):
+    world = access_rules(access_rule("/<.*>", f"[{handlers}]", mutators="[{handler: id_token}]"))
+    made = convert(world, Choices(gateway="a/b", accepted=frozenset({"changed:id-token", *accepted})))
+    assert bool(made.open) == is_asked
+    asked = [one.answer for one in made.findings if one.verdict is Verdict.DECISION]
+    assert asked[:1] == ["use anonymous in place of noop, or take id_token out of the rule"] * is_asked
+
+
+def test_an_apirule_without_rules_is_asked_about():
+    made = convert(apirule())
+    assert made.open == ("APIRule apps/shop",)
+    (question,) = [one for one in made.findings if one.verdict is Verdict.DECISION]
+    assert question.answer == "delete it, or add rules"
 
 
 def body(version: str, kind: str = "APIRule") -> dict[str, Any]:
