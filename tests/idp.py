@@ -11,6 +11,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from authz.core.policy import Authorizer, Jwt
+from tests.far_end import FarEnd
 
 NOW = 1_800_000_000.0
 ISSUER = "https://idp.example.com"
@@ -82,7 +83,7 @@ def hmac_with_public_key(payload: dict[str, Any]) -> str:
     return f"{unsigned}.{base64url(mac)}"
 
 
-def transport() -> httpx.MockTransport:
+def transport() -> FarEnd:
     """Answers discovery and keys."""
     documents: dict[str, Any] = {
         "/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"},
@@ -92,7 +93,7 @@ def transport() -> httpx.MockTransport:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=_streamed(json.dumps(documents[request.url.path]).encode()))
 
-    return httpx.MockTransport(answer)
+    return FarEnd(answer)
 
 
 async def _streamed(body: bytes) -> AsyncIterator[bytes]:

@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Mapping
 from math import inf
 
-import httpx
-
 from authz.core.reason import Unavailable
+from authz.sources import address
 from authz.sources.answers import WAIT_S
 from authz.sources.breaker import CLOSED
 from authz.sources.fetched import Clock
-from authz.sources.http import NO_HEADERS, Answer, Client, shown
+from authz.sources.http import NO_HEADERS, Answer, Client
 
 WAITING_PER_CALL_MAX = 16  # who wait for a call's place: 500 by default, some 10 kB each
 PATIENCE_S = WAIT_S / 2  # who would wait longer for a place would be gone when the answer comes
@@ -124,4 +123,4 @@ class Gate:
 def _check_status(method: str, url: str, answer: Answer) -> None:
     """RFC 6585 4: 429 asks for fewer calls, whatever they are about."""
     if answer.status >= 500 or answer.status == 429:
-        raise Unavailable(f"{method} {shown(httpx.URL(url))}: status {answer.status}")
+        raise Unavailable(f"{method} {address.parse(url).shown}: status {answer.status}")

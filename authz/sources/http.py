@@ -8,20 +8,22 @@ import ssl
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self, TypeVar
 
 import httpx
-from aiohttp import TraceConfig
+from aiohttp import ClientError, TraceConfig
 
 from authz import __version__
 from authz.core.reason import Unavailable
-from authz.sources.network import Network
+from authz.sources import address
+from authz.sources.address import Address
+from authz.sources.network import Network, Received, Transport, cause
 
 BODY_MAX_BYTES = 1 << 20  # a large key set has 20 kB
 REDIRECTS_MAX = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ERROR_MAX_LENGTH = 200  # enough for a resolver's or OpenSSL's sentence
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -56,7 +58,7 @@ class Client:
         timeout_s: float = 5.0,  # a healthy provider answers within one
         plain_http_hosts: frozenset[str] = frozenset(),
         ca_file: Path | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
         watched: TraceConfig | None = None,
     ) -> None:
         self.timeout_s = timeout_s
@@ -64,7 +66,7 @@ class Client:
         self._ca_file = ca_file
         self._transport = transport
         self._watched = watched
-        self._network = transport or Network(_trusting(ca_file), watched)
+        self._network: Transport = transport or Network(_trusting(ca_file), watched)
 
     def own(
         self, plain_http_hosts: frozenset[str] = frozenset(), cert: tuple[Path, Path] | None = None
@@ -84,7 +86,7 @@ class Client:
 
     async def get(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
         """The body of a 200 answer. Raises Unavailable, which names the URL without query or userinfo."""
-        target = _parse(url)
+        target = address.parse(url)
         return await self._bounded("GET", target, self._follow(target, headers))
 
     async def ask(
@@ -96,76 +98,64 @@ class Client:
         max_bytes: int = BODY_MAX_BYTES,
     ) -> Answer:
         """One call, its answer as it is; no redirect is followed. Raises Unavailable where there is none."""
-        target = _parse(url)
+        target = address.parse(url)
         return await self._bounded(method, target, self._once(method, target, headers, body, max_bytes))
 
     async def close(self) -> None:
         """Close all connections; calls under way fail."""
-        await self._network.aclose()
+        await self._network.close()
 
-    async def _bounded(self, method: str, target: httpx.URL, call: Coroutine[None, None, T]) -> T:
+    async def _bounded(self, method: str, target: Address, call: Coroutine[None, None, T]) -> T:
         try:
             async with asyncio.timeout(self.timeout_s):
                 return await call
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            raise Unavailable(f"{method} {shown(target)}: {_text(error)}") from error
+        except (TimeoutError, ClientError, httpx.InvalidURL, ValueError) as error:
+            raise Unavailable(f"{method} {target.shown}: {cause(error)[:ERROR_MAX_LENGTH]}") from error
 
     async def _once(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes, max_bytes: int
+        self, method: str, target: Address, headers: Mapping[str, str], body: bytes, max_bytes: int
     ) -> Answer:
-        response = await self._send(method, url, headers, body)
+        received = await self._send(method, target, headers, body)
         try:
-            received = await _body(response, max_bytes)
+            return Answer(received.status, received.headers, await _body(received, max_bytes))
         finally:
-            await response.aclose()
-        return Answer(response.status_code, tuple(response.headers.multi_items()), received)
+            received.release()
 
-    async def _follow(self, url: httpx.URL, headers: Mapping[str, str]) -> bytes:
+    async def _follow(self, target: Address, headers: Mapping[str, str]) -> bytes:
         for _ in range(REDIRECTS_MAX + 1):
-            response = await self._send("GET", url, headers)
+            received = await self._send("GET", target, headers)
             try:
-                if not response.has_redirect_location:
-                    _check_status(response)
-                    return await _body(response, BODY_MAX_BYTES)
+                location = _location(received)
+                if location is None:
+                    return await _body(received, BODY_MAX_BYTES)
             finally:
-                await response.aclose()
-            url = _same_origin(url, url.join(response.headers["location"]))
+                received.release()
+            target = target.redirected(location)
         raise ValueError("too many redirects")
 
     async def _send(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes = b""
-    ) -> httpx.Response:
-        """Without httpx's own client: twice the work, for cookies, proxies and logins that must not be."""
-        self._permit(url)
-        sent = httpx.Request(method, url, headers={**_DEFAULT_HEADERS, **headers}, content=body or None)
-        return await self._network.handle_async_request(sent)
-
-    def _permit(self, url: httpx.URL) -> None:
-        if url.userinfo:
-            raise ValueError("a URL must not carry credentials")
-        if url.scheme != "https" and not (url.scheme == "http" and self._may_be_plain(url.host)):
-            raise ValueError("not https")
-
-    def _may_be_plain(self, host: str) -> bool:
-        return host in self._plain_http_hosts or _is_loopback(host)
+        self, method: str, target: Address, headers: Mapping[str, str], body: bytes = b""
+    ) -> Received:
+        target.permit(self._plain_http_hosts)
+        return await self._network.send(method, target.sent, {**_DEFAULT_HEADERS, **headers}, body)
 
 
-def shown(url: httpx.URL) -> str:
-    """What a log may say of a URL: its origin and path, still percent-encoded."""
-    path = url.raw_path.partition(b"?")[0]
-    return f"{url.scheme}://{url.netloc.decode()}{path.decode()}"
+def _location(received: Received) -> str | None:
+    """Where a redirect leads; None of a 200. Raises ValueError for all others."""
+    if received.status in _REDIRECTS:
+        for name, value in received.headers:
+            if name == "location":
+                return value
+    if received.status != 200:
+        raise ValueError(f"status {received.status}")
+    return None
 
 
-def _check_status(response: httpx.Response) -> None:
-    if response.status_code != 200:
-        raise ValueError(f"status {response.status_code}")
-
-
-async def _body(response: httpx.Response, max_bytes: int) -> bytes:
-    if response.headers.get("content-encoding", "identity") != "identity":
+async def _body(received: Received, max_bytes: int) -> bytes:
+    if any(name == "content-encoding" and value != "identity" for name, value in received.headers):
         raise ValueError("the body is encoded, which was not asked for")
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in received.chunks:
         body += chunk
         if len(body) > max_bytes:
             raise ValueError(f"the body is longer than {max_bytes} bytes")
@@ -182,36 +172,3 @@ def _showing(ca_file: Path | None, cert_file: Path, key_file: Path) -> ssl.SSLCo
     tls = ssl.create_default_context(cafile=ca_file)
     tls.load_cert_chain(cert_file, key_file)
     return tls
-
-
-@lru_cache(256)  # each call asks an address that is configured or was discovered
-def _parse(text: str) -> httpx.URL:
-    """An absolute URL. Raises Unavailable, which does not repeat the text: it may hold a password."""
-    try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise Unavailable("GET: not a URL") from error
-    if not url.host or (url.port or 443) > 65_535:
-        raise Unavailable("GET: not a URL with a host and a port that exist")
-    return url
-
-
-def _same_origin(url: httpx.URL, target: httpx.URL) -> httpx.URL:
-    if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
-        raise ValueError(f"a redirect to another origin, {target.scheme}://{target.netloc.decode()}")
-    return target
-
-
-def _text(error: Exception) -> str:
-    """A cause in one short line: some are worded by the far end, some have no words."""
-    return str(error)[:ERROR_MAX_LENGTH] or type(error).__name__
-
-
-@lru_cache(256)
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 6.3
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

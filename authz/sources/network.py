@@ -1,19 +1,17 @@
 """Connections to sources, kept by aiohttp: a call costs a tenth of what httpx's own connections take.
 
 httpx looks through all of its connections for each call, so that a slow source with 32 calls under way
-takes 1.6 ms of our core for each, and aiohttp 0.2 ms. Its requests and answers stay: they can be faked.
+takes 1.6 ms of our core for each. Whatever stands in for the network in a test is a `Transport` too.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
-import httpx
 from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorError,
-    ClientError,
-    ClientResponse,
     ClientResponseError,
     ClientSession,
     ClientTimeout,
@@ -28,46 +26,73 @@ CONNECTIONS_MAX = 1_000  # of one source, which has its own bound on the calls u
 KEEPALIVE_S = 30.0
 HEADER_MAX_BYTES = 1 << 16  # one header may list all of a user's groups
 
+_SET_BY_CALLER = ("content-type",)
 
-class Network(httpx.AsyncBaseTransport):
-    """Has no time limit but for connecting; who calls has one for the whole."""
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer whose body has not been read. Header names are lower-case and may stand several times."""
+
+    status: int
+    headers: Headers
+    chunks: AsyncIterator[bytes]
+    release: Callable[[], object]  # to be called at the end, whether all has been read or not
+
+
+class Transport(Protocol):
+    """One call, as it is. Has no time limit but for connecting; who calls has one for the whole."""
+
+    async def send(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> Received:
+        """Raises aiohttp.ClientError where there is no answer, as reading `chunks` does."""
+
+    async def close(self) -> None:
+        """Calls under way fail."""
+
+
+class Network:
+    """The real one."""
 
     def __init__(self, tls: ssl.SSLContext, watched: TraceConfig | None = None) -> None:
         self._tls = tls
         self._watched = watched
         self._session: ClientSession | None = None  # made at the first call, for it belongs to a loop
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises httpx.TransportError where there is no answer."""
+    async def send(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> Received:
+        """Raises aiohttp.ClientError."""
         session = self._session = self._session or _connect(self._tls, self._watched)
-        with _translated():
-            answer = await session.request(
-                request.method,
-                _url(request.url),
-                headers=request.headers.multi_items(),
-                data=request.content or None,
-                allow_redirects=False,
-                skip_auto_headers=("content-type",),
-            )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
+        answer = await session.request(
+            method,
+            url,
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
+            skip_auto_headers=_SET_BY_CALLER,
+        )
+        # Released, a connection is kept only where the answer has been read to its end.
+        return Received(
+            answer.status, _decoded(answer.raw_headers), answer.content.iter_any(), answer.release
+        )
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Calls under way fail."""
         if self._session:
             await self._session.close()
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: ClientResponse) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _translated():
-            async for chunk in self._answer.content.iter_any():
-                yield chunk
-
-    async def aclose(self) -> None:
-        self._answer.release()  # the connection is kept only where the answer has been read to its end
+def cause(error: Exception) -> str:
+    """Without the URL, whose query may name people; some have no words."""
+    match error:
+        case ClientConnectorCertificateError():
+            text = str(error.certificate_error)
+        case ClientConnectorError():
+            text = str(error.os_error)
+        case ClientResponseError():
+            text = error.message.partition("\n")[0].rstrip(":")
+        case _:
+            text = str(error)
+    return text or type(error).__name__
 
 
 def _connect(tls: ssl.SSLContext, watched: TraceConfig | None) -> ClientSession:
@@ -82,28 +107,13 @@ def _connect(tls: ssl.SSLContext, watched: TraceConfig | None) -> ClientSession:
     )
 
 
-def _url(url: httpx.URL) -> URL:
-    """To the letter: to quote it anew would turn `%2C` into a comma, and one group into two."""
-    target = f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.decode('ascii')}"
-    return URL(target, encoded=True)
+def _decoded(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return tuple((_text(name).lower(), _text(value)) for name, value in raw)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+def _text(raw: bytes) -> str:
+    """RFC 9110 5.5: what is not ASCII has no meaning of its own; oauth2-proxy writes names in UTF-8."""
     try:
-        yield
-    except ClientError as error:
-        raise httpx.TransportError(_text(error) or type(error).__name__) from error
-
-
-def _text(error: ClientError) -> str:
-    """The cause without the URL, whose query may name people."""
-    match error:
-        case ClientConnectorCertificateError():
-            return str(error.certificate_error)
-        case ClientConnectorError():
-            return str(error.os_error)
-        case ClientResponseError():
-            return error.message.partition("\n")[0].rstrip(":")
-        case _:
-            return str(error)
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

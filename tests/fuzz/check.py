@@ -24,6 +24,7 @@ from authz.server.service import Service
 from authz.server.telemetry import Telemetry
 from authz.sources.http import Client
 from authz.sources.registry import Sources
+from tests.far_end import FarEnd
 
 NOW = 1_800_000_000.0
 ISSUER, HOST = "https://idp.example.com", "shop.example.com"
@@ -80,7 +81,7 @@ def _keys(request: httpx.Request) -> httpx.Response:
 
 _loop = asyncio.new_event_loop()
 LAST = Last()
-_service = Service(Sources(Client(transport=httpx.MockTransport(_keys)), lambda: 0.0), LAST, lambda: NOW)
+_service = Service(Sources(Client(transport=FarEnd(_keys)), lambda: 0.0), LAST, lambda: NOW)
 _service.policy = Policy(MappingProxyType({HOST: Host(HOST, _RULES)}), frozenset({"x-auth-subject"}))
 
 

@@ -17,6 +17,7 @@ from authz.server.telemetry import Telemetry
 from authz.sources import Sources
 from authz.sources.http import Client as Http
 from tests import idp
+from tests.far_end import FarEnd
 from tests.istio.meshes import known
 from tests.local.envoys import PATIENCE_S, laptop
 from tests.local.meshes import LOOPBACK
@@ -89,7 +90,7 @@ class World:
         people = Authorizer("people", (asked, signed_in), {"x-auth-subject": "sub"})
         rule, around = apirule.parse(APIRULE), known(CLUSTER, [people])
         self.emitted = translate.translate(rule, around)
-        transport = httpx.MockTransport(self._answer)
+        transport = FarEnd(self._answer)
         self.sources = Sources(Http(transport=transport), asyncio.get_running_loop().time)
         self.service = Service(self.sources, Telemetry())
         self.service.policy = policy.build([rule], {"people": people}, around)

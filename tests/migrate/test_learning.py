@@ -9,6 +9,7 @@ from authz.migrate.conversion import learning
 from authz.migrate.conversion.choices import Choices
 from authz.sources.http import Client
 from tests import idp
+from tests.far_end import FarEnd
 from tests.migrate import worlds
 
 REALM = "https://idp.example.com/realms/shop"
@@ -25,7 +26,7 @@ def client(documents: dict[str, object], asked: list[str] | None = None) -> Clie
         body = idp._streamed(json.dumps(found).encode())
         return httpx.Response(200, content=body) if found is not None else httpx.Response(404)
 
-    return Client(transport=httpx.MockTransport(answer))
+    return Client(transport=FarEnd(answer))
 
 
 def metadata(issuer: str, **more: str) -> dict[str, object]:

@@ -34,6 +34,7 @@ from authz.server.telemetry import Telemetry
 from authz.sources import Sources
 from authz.sources.http import Client as Http
 from tests import idp
+from tests.far_end import FarEnd
 from tests.sources.fakes import Person, SignInProxy, TokenIssuer, settle
 
 HOST, APP = "shop.example.com", "https://app.example.com"
@@ -66,7 +67,7 @@ class World:
         asked = Introspection(
             idp.ISSUER, Client("authz", secret_file=secret), f"{idp.ISSUER}/ask", frozenset({"shop"})
         )
-        self.sources = Sources(Http(transport=httpx.MockTransport(answer)), lambda: self.now)
+        self.sources = Sources(Http(transport=FarEnd(answer)), lambda: self.now)
         self.telemetry = Telemetry()
         self.telemetry.watch(self.sources)
         self.service = Service(self.sources, self.telemetry, lambda: idp.NOW)

@@ -24,6 +24,7 @@ from authz.server.telemetry import Telemetry
 from authz.sources.http import Client
 from authz.sources.registry import Sources
 from tests import idp
+from tests.far_end import FarEnd
 
 NOW = idp.NOW
 GET = frozenset({"GET"})
@@ -62,7 +63,7 @@ def service(policy: Policy | None = POLICY, clock: Callable[[], float] = lambda:
             return httpx.Response(500)
         return good.handler(request)  # type: ignore[return-value]  # a plain function there
 
-    sources = Sources(Client(transport=httpx.MockTransport(answer)), lambda: 0.0)
+    sources = Sources(Client(transport=FarEnd(answer)), lambda: 0.0)
     made = Service(sources, Telemetry(), clock)
     made.policy = policy
     return made
@@ -214,7 +215,7 @@ async def test_a_cancelled_call_is_a_refusal():
         await asyncio.sleep(10)
         return httpx.Response(200)
 
-    line = Service(Sources(Client(transport=httpx.MockTransport(slow)), lambda: 0.0), Telemetry())
+    line = Service(Sources(Client(transport=FarEnd(slow)), lambda: 0.0), Telemetry())
     line.policy = POLICY
     call = asyncio.create_task(line.rpc(ask("/any", GOOD)))
     await asyncio.sleep(0.01)

@@ -16,6 +16,7 @@ from authz.server.telemetry import Telemetry
 from authz.sources.http import Client
 from authz.sources.registry import Sources
 from tests import idp
+from tests.far_end import FarEnd
 from tests.server.test_service import POLICY
 
 TRANSPORTS: dict[str, Callable[[Service, str], grpcio.Server | h2.Server]] = {
@@ -50,7 +51,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
-        self.sources = Sources(Client(transport=httpx.MockTransport(self._handle)), lambda: 0.0)
+        self.sources = Sources(Client(transport=FarEnd(self._handle)), lambda: 0.0)
         self.line = Service(self.sources, Telemetry(), lambda: idp.NOW)
         self.line.policy = POLICY
         self._good = idp.transport()

@@ -12,6 +12,7 @@ import httpx
 from authz.core.reason import Unavailable
 from authz.sources.http import Client
 from tests import idp
+from tests.far_end import FarEnd
 
 OTHER = "https://other.example.com"
 
@@ -57,7 +58,7 @@ class Provider:
         self.publish(*kids)
         self.metadata: dict[str, Any] = {"issuer": idp.ISSUER, "jwks_uri": f"{idp.ISSUER}/keys"}
         self.calls: list[str] = []
-        self.client = Client(transport=httpx.MockTransport(self._handle))
+        self.client = Client(transport=FarEnd(self._handle))
 
     def publish(self, *kids: str) -> None:
         """List a key under each of these names."""
@@ -92,7 +93,7 @@ class TokenIssuer:
         self.at_once = self.most_at_once = 0
         self.gate = asyncio.Event()
         self.gate.set()
-        self.client = Client(transport=httpx.MockTransport(self._handle))
+        self.client = Client(transport=FarEnd(self._handle))
 
     def know(self, token: str, **claims: Any) -> None:
         """The token is active, with these claims."""
@@ -148,7 +149,7 @@ class SignInProxy:
         self.requests: list[httpx.Request] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.client = Client(transport=httpx.MockTransport(self._handle))
+        self.client = Client(transport=FarEnd(self._handle))
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -13,6 +13,7 @@ from authz.core.reason import Unavailable
 from authz.sources.breaker import FAILURES_MAX
 from authz.sources.gate import WAITING_PER_CALL_MAX, Gate
 from authz.sources.http import Client
+from tests.far_end import FarEnd
 from tests.sources.fakes import settle
 
 URL = "https://idp.example.com/ask?token=s3cret"
@@ -48,7 +49,7 @@ def endpoint():
 
 
 def gate(endpoint, clock, *, calls=4, timeout_s=5.0) -> Gate:
-    return Gate(Client(transport=httpx.MockTransport(endpoint), timeout_s=timeout_s), clock, calls)
+    return Gate(Client(transport=FarEnd(endpoint), timeout_s=timeout_s), clock, calls)
 
 
 async def outcome(made: Gate) -> int | str:

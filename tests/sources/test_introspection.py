@@ -16,6 +16,7 @@ from authz.sources.http import Answer
 from authz.sources.http import Client as Http
 from authz.sources.introspection import ANSWER_MAX_BYTES, Introspector
 from tests import idp
+from tests.far_end import FarEnd
 from tests.sources.fakes import TokenIssuer, settle
 
 NOW = 1_700_000_000.0
@@ -236,7 +237,7 @@ async def test_a_certificate_that_can_not_be_read_is_no_refusal(issuer, clock):
 
 
 async def test_an_issuer_that_names_no_endpoint_can_not_be_asked(accept, clock):
-    silent = httpx.MockTransport(lambda _: httpx.Response(200, json={"issuer": idp.ISSUER}))
+    silent = FarEnd(lambda _: httpx.Response(200, json={"issuer": idp.ISSUER}))
     made = Introspector(accept, Http(transport=silent), clock)
     assert await outcome(made) == f"the metadata of {idp.ISSUER}: it names no introspection_endpoint"
     await made.close()
