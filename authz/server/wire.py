@@ -20,6 +20,7 @@ from authz.server import page
 # google.rpc.Code: what Envoy looks at first. Only OK passes.
 _OK, _PERMISSION_DENIED = 0, 7
 
+REFUSALS_BYTES = 1 << 18  # of encoded refusals kept: some 1,000, of rules and of the hosts that they describe
 ALLOWANCES_BYTES = 1 << 20  # of encoded answers kept, one for each caller seen lately: some 5,000
 
 # Scripts of every origin may read what anyone may fetch (RFC 9728 has clients in browsers).
@@ -97,14 +98,36 @@ def denied(deny: Deny, request_id: str = "") -> bytes:
     """Status PERMISSION_DENIED with a DeniedHttpResponse in the form that the caller can read."""
     if deny.reason.allows:  # a refusal may never turn into an allowance, whatever row it was given
         deny = Deny(Reason.INTERNAL_ERROR, deny.rule)
+    plain = not deny.headers and not deny.cookies
+    response = pb.CheckResponse.FromString(_usual(deny)) if plain else _denied(deny)
+    response.denied.body = _body(deny, request_id)
+    if request_id:
+        response.denied.headers.add(header=pb.Header(key="x-request-id", value=request_id))
+    return response.SerializeToString()
+
+
+def _usual(deny: Deny) -> bytes:
+    """All but the body and the request's id: the same for most, and a flood is to cost little."""
+    key = (deny.reason, deny.form, _challenge(deny))
+    head = _refusals.get(key)
+    if head is None:
+        head = _denied(deny).SerializeToString()
+        _refusals.put(key, head, len(head))
+    return head
+
+
+_refusals = Memo[bytes](REFUSALS_BYTES)
+
+
+def _denied(deny: Deny) -> pb.CheckResponse:
     response = pb.CheckResponse(
         status=pb.Status(code=_PERMISSION_DENIED),
-        denied=pb.Denied(status=pb.HttpStatus(code=deny.reason.status), body=_body(deny, request_id)),
+        denied=pb.Denied(status=pb.HttpStatus(code=deny.reason.status)),
     )
-    for name, value in _denial_headers(deny, request_id):
+    for name, value in _denial_headers(deny):
         # Without `append`: Envoy drops the header if it is true (measured on 1.40).
         response.denied.headers.add(header=pb.Header(key=name, value=value))
-    return response.SerializeToString()
+    return response
 
 
 def answered(answer: Answer) -> bytes:
@@ -159,22 +182,27 @@ def challenge(reason: Reason, scopes: Iterable[str], metadata: str = "") -> str:
     return ", ".join(parts)
 
 
-def _denial_headers(deny: Deny, request_id: str) -> Iterable[tuple[str, str]]:
+def _challenge(deny: Deny) -> str:
+    """Nothing where other credentials would not help."""
+    reason = deny.reason
+    if not reason.error and reason.status != 401:
+        return ""
+    return challenge(reason, deny.scopes or (deny.rule.scopes if deny.rule else ()), deny.metadata)
+
+
+def _denial_headers(deny: Deny) -> Iterable[tuple[str, str]]:
     reason = deny.reason
     yield from _FORM_HEADERS[deny.form]
     yield "cache-control", "no-store"
     yield from deny.headers
     for cookie in deny.cookies:
         yield "set-cookie", cookie
-    if reason.error or reason.status == 401:
-        scopes = deny.scopes or (deny.rule.scopes if deny.rule else ())
-        yield "www-authenticate", challenge(reason, scopes, deny.metadata)
+    if challenged := _challenge(deny):
+        yield "www-authenticate", challenged
     if reason.status == 503:
         yield "retry-after", _RETRY_AFTER_S
     if deny.form is Form.GRPC:
         yield "grpc-status", _GRPC_STATUS.get(reason.status, _GRPC_UNKNOWN)
-    if request_id:
-        yield "x-request-id", request_id
 
 
 _is_scope = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+").fullmatch  # RFC 6749 3.3

@@ -183,6 +183,17 @@ def test_no_text_of_a_reason_breaks_out_of_its_quotes():
     assert not [reason for reason in Reason if {'"', "\\"} & set(reason.text + reason.error)]
 
 
+def test_what_is_kept_of_a_refusal_is_no_other_callers():
+    one = Deny(Reason.SCOPE_MISSING, scopes=("a",))
+    others = (Deny(Reason.SCOPE_MISSING, scopes=("b",)), Deny(Reason.TOKEN_MISSING, metadata="https://a/m"))
+    first = wire.denied(one, "r-1")
+    assert all(wire.denied(other, "r-2") != first for other in others)
+    second = wire.denied(one, "r-2")
+    assert b"r-1" in first
+    assert b"r-1" not in second
+    assert second.replace(b"r-2", b"r-1") == first
+
+
 def test_a_denied_header_never_carries_append():
     """Envoy 1.40 drops a denied header whose `append` is true."""
     response = CheckResponse.parse(wire.denied(Deny(Reason.TOKEN_MISSING), "r"))
