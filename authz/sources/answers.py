@@ -33,7 +33,8 @@ class Answers(Generic[T]):
     """Keeps good answers of `good_max_bytes` together. A failure is never kept.
 
     Nobody waits longer than `wait_s`; the call goes on, and its answer is there for who asks again.
-    `admit` raises Unavailable where no call can be made: a flood is to cost little more than that.
+    `admit` is told how many calls are under way, and raises Unavailable where no other can be made: a
+    flood is to cost little more than that.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Answers(Generic[T]):
         clock: Clock,
         good_max_bytes: int,
         wait_s: float = WAIT_S,
-        admit: Callable[[], None] = lambda: None,
+        admit: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._wait_s = wait_s
         self._admit = admit
@@ -66,7 +67,7 @@ class Answers(Generic[T]):
         if self._closed:
             raise Unavailable(_CLOSED)
         if task is None:
-            self._admit()
+            self._admit(len(self._calls))
             task = self._calls[key] = asyncio.create_task(self._ask(key, ask))
             task.add_done_callback(lambda done: self._end(key, done))
         # Unlike awaiting the task, being cancelled here does not cancel it.

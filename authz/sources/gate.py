@@ -45,11 +45,14 @@ class Gate:
         """Since the last answer; infinite before the first."""
         return self._clock() - self._answered_at
 
-    def check(self) -> None:
-        """Raises Unavailable where a call would be turned away now: cheaper than to begin one."""
+    def check(self, under_way: int = 0) -> None:
+        """Raises Unavailable where a call would be turned away now: cheaper than to begin one.
+
+        `under_way` are all who have been let in: some may not have come to wait here yet.
+        """
         self._check_open()
-        full = self._waiting >= self._waiting_max
-        if full or self._waiting * self._took_s / self._calls > PATIENCE_S:
+        waiting = max(self._waiting, under_way - self._calls)
+        if waiting >= self._waiting_max or waiting * self._took_s / self._calls > PATIENCE_S:
             raise self._turned_away("crowded", "too many calls wait")
 
     async def ask(

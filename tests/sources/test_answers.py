@@ -44,10 +44,11 @@ async def test_a_thousand_equal_questions_are_one_call(answers):
 
 
 async def test_who_is_not_admitted_begins_no_call_but_may_share_one(clock):
-    closed: list[bool] = []
+    told: list[int] = []
 
-    def admit():
-        if closed:
+    def admit(under_way):
+        told.append(under_way)
+        if under_way:
             raise Unavailable("crowded")
 
     answers: Answers[str] = Answers(clock, 1_000, admit=admit)
@@ -55,13 +56,12 @@ async def test_who_is_not_admitted_begins_no_call_but_may_share_one(clock):
     asking.gate.clear()
     first = asyncio.create_task(answers.get(b"k", asking))
     await settle()
-    closed.append(True)
     second = asyncio.create_task(answers.get(b"k", asking))
     with pytest.raises(Unavailable, match="crowded"):
         await answers.get(b"other", asking)
     asking.gate.set()
     assert [*await asyncio.gather(first, second)] == ["yes", "yes"]
-    assert asking.calls == 1
+    assert (asking.calls, told) == (1, [0, 1])
 
 
 async def test_a_call_that_fails_leaves_no_garbage_for_the_collector(answers):

@@ -82,6 +82,15 @@ async def test_beyond_those_who_may_wait_all_are_turned_away_at_once(endpoint, c
     assert endpoint.calls == waiting
 
 
+async def test_who_has_been_let_in_counts_before_it_comes_to_wait(endpoint, clock):
+    """Of those who come together, or all would be let in where there is room for one."""
+    made = gate(endpoint, clock)
+    most = 4 * (1 + WAITING_PER_CALL_MAX)
+    made.check(most - 1)
+    with pytest.raises(Unavailable, match="too many calls wait"):
+        made.check(most)
+
+
 async def test_where_calls_are_slow_only_so_many_wait_as_will_have_an_answer_in_time(endpoint, clock):
     """Each call takes 0.3 s of those 0.75 that one may wait: 4 at once, so 10 are soon enough."""
     made = gate(endpoint, clock)
