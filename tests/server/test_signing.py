@@ -164,6 +164,12 @@ async def test_without_keys_nothing_is_set_and_nothing_let_through(clock):
     assert (told, removed) == ({"x-auth-subject": "alice"}, [HEADER])
 
 
+def test_a_key_is_published_for_as_long_as_any_verifier_takes_its_tokens(tmp_path, clock):
+    write(tmp_path / "key.pem")
+    ring = Signing(settings(tmp_path, ttl="5m", publishAhead="15m"), clock).signer.keyring
+    assert (ring.lead_s, ring.life_s) == (900.0, 300.0 + 60.0)
+
+
 async def test_it_opens_nothing_here(tmp_path, clock):
     """A workload that hands on what it was sent gains nothing."""
     write(tmp_path / "key.pem")
