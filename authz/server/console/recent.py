@@ -54,21 +54,11 @@ class Recent:
         """
         everything = chain(self._allowed, self._denied)
         found = [seen for seen in everything if seen[0] >= after and request_id in ("", seen[1])]
-        return [_row(*seen) for seen in sorted(found, key=lambda seen: seen[0], reverse=True)]
+        return [_row(seen) for seen in sorted(found, key=lambda seen: seen[0], reverse=True)]
 
 
-def _row(  # noqa: PLR0913, PLR0917  # what `_Seen` is
-    at: float,
-    request_id: str,
-    method: str,
-    host: str,
-    path: str,
-    traced: Mapping[str, str],
-    rule: str,
-    reason: Reason,
-    note: str,
-    seconds: float,
-) -> Row:
+def _row(seen: _Seen) -> Row:
+    at, request_id, method, host, path, traced, rule, reason, note, seconds = seen
     parent = trace.parent(Request("", "", "", headers=traced))
     return {
         "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
