@@ -92,11 +92,15 @@ class Controller:
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             await self._writing.rest()  # or the next one leads while a write of ours is under way
             await self.election.release()
-            apis = (self._reading, self._electing, self._writing, self._telling)
-            await asyncio.gather(*(api.close() for api in apis))
+            await self.close()
         for error in ended:
             if isinstance(error, Exception):
                 raise error
+
+    async def close(self) -> None:
+        """For one that does not run: the other ends by itself."""
+        apis = (self._reading, self._electing, self._writing, self._telling)
+        await asyncio.gather(*(api.close() for api in apis))
 
     def _loops(self) -> Iterator[Coroutine[None, None, None]]:
         yield from (watch.run() for watch in self.watches)

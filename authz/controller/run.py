@@ -50,7 +50,11 @@ async def _run(settings: Config, access: kubeconfig.Access, clocks: Clocks) -> N
         return controller.telemetry.page()
 
     server = admin.Server(admin.app(is_ready, page), settings.controller.admin)
-    await server.start()
+    try:
+        await server.start()
+    except OSError:
+        await controller.close()
+        raise
     try:
         await controller.run(stop)
     finally:
