@@ -137,6 +137,33 @@ async def test_what_an_apirule_depends_on_concerns_it(documents, change):
     assert OWN in controller.concerned
 
 
+@pytest.mark.parametrize("kind", ["VirtualService", "AuthorizationPolicy", "RequestAuthentication"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda there: there | {"spec": there["spec"] | {"exportTo": ["."]}},
+        lambda there: there | {"metadata": there["metadata"] | {"labels": {}}},
+        lambda there: there | {"metadata": there["metadata"] | {"annotations": {"istio.io/dry-run": "true"}}},
+        lambda there: there | {"metadata": there["metadata"] | {"deletionTimestamp": "2026-02-01T00:00:00Z"}},
+    ],
+    ids=["a field", "no labels", "dry-run", "deletion"],
+)
+async def test_a_change_of_one_of_its_objects_concerns_it(kind, change):
+    memory, controller = await begun(A)
+    (there,) = (one for (name, _), one in memory.documents.items() if name == kind)
+    memory.put(change(there))
+    assert OWN in controller.concerned
+
+
+@pytest.mark.parametrize("kind", ["VirtualService", "AuthorizationPolicy", "RequestAuthentication"])
+async def test_an_object_as_it_shall_be_wakes_nobody(kind):
+    """Whatever else somebody says of it: our own writes come back by the watch, too."""
+    memory, controller = await begun(A)
+    (there,) = (one for (name, _), one in memory.documents.items() if name == kind)
+    memory.put(there | {"metadata": there["metadata"] | {"annotations": {"somebody.example.com/else": "1"}}})
+    assert controller.concerned == []
+
+
 async def test_a_finalizer_that_somebody_takes_away_is_put_back():
     memory, controller = await begun(A)
     memory.put(A, finalizers=[])
