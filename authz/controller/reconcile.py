@@ -14,7 +14,7 @@ from authz.controller.facts import Facts
 from authz.controller.held import FINALIZER, Rule
 from authz.controller.kinds import APIRULES, EMITTED, VIRTUAL_SERVICES, Document
 from authz.controller.plan import Apply, Delete, Phase, Step, admits_less, plan
-from authz.controller.rewrites import Contested, Rewrites
+from authz.controller.rewrites import Contested, Rewrites, lost
 from authz.controller.sidecars import Sidecars
 from authz.controller.status import Disputed, Done, Failed, Obstructed, Unreadable, Verdict, Waiting
 from authz.controller.telemetry import Telemetry
@@ -73,6 +73,7 @@ class Reconciler:
         try:
             return await self._take(rule, found, phases)
         except Contested as contested:
+            await self._phases(lost(desired, self._world.actual(rule.key)))
             return Disputed(contested.message)
         except Refused as refused:
             if refused.status == 409:
@@ -95,7 +96,7 @@ class Reconciler:
         """The finalizer is there before the route is; what is left behind before that has our labels."""
         opening = next((number for number, phase in enumerate(phases) if _opens(phase)), len(phases))
         bare: list[Problem] = []
-        looking = [self._look(rule, bare)] if phases[opening:] else []
+        looking = [self._look(found, bare)] if phases[opening:] else []
         await _together(self._hold(rule), self._phases(phases[:opening]), *looking)
         if bare:
             return Obstructed(tuple(bare), serves=bool(exposure.routes(rule.key, self._world)), unseen=True)
@@ -106,9 +107,8 @@ class Reconciler:
         await self._phases(phases[opening:])
         return Done()
 
-    async def _look(self, rule: Rule, bare: list[Problem]) -> None:
-        if rule.apirule:
-            bare += await self._sidecars.problems(rule.apirule, self._world.configured)
+    async def _look(self, found: Facts, bare: list[Problem]) -> None:
+        bare += await self._sidecars.problems(found.apirule, self._world.configured)
 
     def _is_current(self, rule: Rule, found: Facts) -> bool:
         """The writes took their time: a host may have become somebody else's."""

@@ -4,12 +4,16 @@ Another controller of another configuration would else be answered at full speed
 not counted: without them nothing is safe.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from authz.controller.api import Refused
 from authz.controller.belongings import Id
+from authz.controller.held import Object
+from authz.controller.kinds import VIRTUAL_SERVICES
+from authz.controller.plan import Apply, Phase, plan
 from authz.core.memo import Memo
+from authz.istio.translate import Resource
 
 TIMES_MAX = 10  # that the same is written within a minute: hands do not get there
 WINDOW_S = 60.0
@@ -43,3 +47,15 @@ class Rewrites:
             raise Contested(id_)
         yield
         self._counted.put(key, (times + 1, since_s))
+
+
+def lost(desired: Iterable[Resource], actual: Iterable[Object]) -> tuple[Phase, ...]:
+    """What puts back guards that have gone, though their route is fought for.
+
+    Nothing where one that stands is to become another: an edit is made in its order, or not at all.
+    """
+    guards = [resource for resource in desired if resource["kind"] != VIRTUAL_SERVICES.name]
+    standing = [one for one in actual if one.kind != VIRTUAL_SERVICES.name]
+    there, phases = {one.id for one in standing}, plan(guards, standing)
+    steps = (step for phase in phases for step in phase)
+    return phases if all(isinstance(step, Apply) and step.id not in there for step in steps) else ()

@@ -2,15 +2,16 @@
 
 import pytest
 
+from authz.controller import kinds
 from authz.controller.api import Unreachable
 from authz.controller.held import FINALIZER
 from authz.controller.leader import Leader
 from authz.controller.reconcile import Reconciler
-from authz.controller.rewrites import TIMES_MAX, WINDOW_S, Contested, Rewrites
+from authz.controller.rewrites import TIMES_MAX, WINDOW_S, Contested, Rewrites, lost
 from authz.controller.status import Disputed, Done
 from authz.controller.telemetry import Telemetry
 from authz.controller.workqueue import BACKOFF_MAX_S, Queue
-from tests.controller.clusters import PUBLIC, apirule
+from tests.controller.clusters import EXT, PUBLIC, apirule
 from tests.controller.fakes import FakeApi
 from tests.controller.worlds import Alone
 
@@ -128,6 +129,34 @@ async def test_the_author_is_told(alone, api, undo):
 
 async def test_a_guard_that_somebody_takes_away_is_put_back_every_time(alone, api):
     assert await fought_for(alone, api, take_the_guards) == [Done()] * (TIMES_MAX + 2)
+
+
+def take_hosts_from_the_route_and_the_guards(world, api):
+    route = api.objects["shop/a"]
+    world.virtual_services.put(
+        api._write(route | {"spec": route["spec"] | {"hosts": ["a.example.com", "x.org"]}})
+    )
+    take_the_guards(world, api)
+
+
+async def test_a_guard_is_put_back_though_the_route_is_fought_for(alone, api):
+    told = await fought_for(alone, api, take_hosts_from_the_route_and_the_guards)
+    assert isinstance(told[-1], Disputed)
+    assert not alone.world.policies.known
+    assert isinstance(await alone.reconciler._pursue(alone.world.rules["shop/a"]), Disputed)
+    assert [one.owner for one in alone.world.policies.known.values()] == ["shop/a"]
+
+
+def test_of_guards_that_are_to_become_others_none_is_written_out_of_turn(alone):
+    """Neither is one that is lost beside them: its place is in the edit."""
+    assert alone.run() == {"shop/a": "done"}
+    there = alone.world.actual("shop/a")
+    alone.put(apirule("a", EXT | {"methods": ["POST"]}), generation=2)
+    edited = alone.reconciler.desired(alone.world.rules["shop/a"])
+    assert lost(edited, there) == ()
+    assert {step.id for phase in lost(edited, []) for step in phase} == {
+        (made["kind"], kinds.key(made)) for made in edited if made["kind"] == "AuthorizationPolicy"
+    }
 
 
 @pytest.mark.parametrize("outcome", [Disputed("again"), Contested(ROUTE)])
