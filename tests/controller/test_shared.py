@@ -113,9 +113,12 @@ async def departed(access: dict[str, Any], host: str = "h.example.com") -> Life:
     return life
 
 
+@pytest.mark.parametrize("routed", [True, False])
 @pytest.mark.parametrize("host", ["h.example.com", "*.example.com"])
-async def test_no_route_begins_while_the_policies_of_another_admit_requests_to_its_host(host):
+async def test_no_route_begins_while_the_policies_of_another_admit_requests_to_its_host(host, routed):
     life = await departed(PUBLIC, host)
+    if not routed:
+        life.memory.remove("VirtualService", "evil/gone")
     for outcomes in (await life.put(apirule("new", JWT, "h.example.com")), await life.restart()):
         assert "policies of APIRule evil/gone admit requests to these hosts" in outcomes["new"]
     assert ("VirtualService", "shop/new") not in life.memory.documents
