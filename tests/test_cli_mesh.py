@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from authz.cli import main
 from authz.server import admin
 from tests.server.transports import free_address
+from tests.servers import PATIENCE_S
 
 UNSAFE = """
 extensionProviders:
@@ -106,7 +107,7 @@ def program():
     begun = threading.Event()
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     yield address, ready
     stopping.set()
     thread.join()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 FASTER = 10
 CALLERS = 20
 PROPAGATION_S = 0.5  # from a pod's end to the last Envoy that knows: seconds, in a mesh that is busy
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from authz.controller.run import made
 from tests.kube.server import ApiServer
 
 NAMESPACES = ("default", "istio-system", "authz-system", "shop", "monitoring")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 T = TypeVar("T")
 

@@ -123,13 +123,16 @@ async def test_two_controllers_by_mistake_open_nothing_and_come_to_rest(cluster)
             marks = await go_through(cluster, lives)
         await cluster.apply(apirule("rest", JWT))
         await cluster.settled("shop/rest")
-        await asyncio.sleep(1)
-        before = dict(one.requests), dict(other.requests)
-        await asyncio.sleep(2)
-        assert before == (one.requests, other.requests)
+        await eventually(partial(rests, one, other))
         await cluster.api.delete(APIRULES, "shop/rest")
         await cluster.gone(APIRULES, "shop/rest")
     assert list(violations(history, lives, marks)) == []
+
+
+async def rests(*controllers):
+    before = [dict(each.requests) for each in controllers]
+    await asyncio.sleep(2)
+    return before == [each.requests for each in controllers]
 
 
 async def test_a_killed_leader_is_replaced_and_nothing_is_open_meanwhile(server, cluster, tmp_path):

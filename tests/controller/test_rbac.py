@@ -12,6 +12,7 @@ from authz.controller.kubeconfig import Access
 from authz.server.following import Following
 from tests.controller.clusters import EXT, JWT, SETTINGS, apirule, controlled, entered, eventually, prepare
 from tests.kube.server import ApiServer, path
+from tests.servers import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +64,7 @@ async def test_the_authorizer_can_do_all_that_it_has_to(server, tmp_path):
     kubernetes = config.Kubernetes(kubeconfig=file)
     following = Following(SETTINGS.model_copy(update={"kubernetes": kubernetes}), lambda _loaded: None)
     tasks = [asyncio.create_task(loop) for loop in following.loops()]
-    await asyncio.wait_for(following.synced(), 10)
+    await asyncio.wait_for(following.synced(), PATIENCE_S)
     for task in tasks:
         task.cancel()
     await following.close()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from authz.controller.workqueue import BACKOFF_MAX_S, BACKOFF_MIN_S, Queue
+from tests.servers import PATIENCE_S
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def test_of_two_times_the_earlier_counts(queue):
     queue.add_later("a", 60)
     queue.add_later("a", 0.001)
     queue.add_later("a", 60)
-    assert (await asyncio.wait_for(queue.take(), 1))[0] == "a"
+    assert (await asyncio.wait_for(queue.take(), PATIENCE_S))[0] == "a"
 
 
 async def test_what_fails_does_not_hold_up_others(queue):

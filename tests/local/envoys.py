@@ -25,7 +25,7 @@ from tests.local.meshes import AUTHZ, GATEWAY, LOOPBACK, SHOP, SIDECAR, mesh, wo
 # One process without its helper, that lets go of old listeners at once and writes its log promptly.
 OPTIONS = ["--disable-hot-restart", "--concurrency", "1", "--drain-time-s", "1", "--log-level", "warn"]
 OPTIONS += ["--drain-strategy", "immediate", "--file-flush-interval-msec", "50"]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SLOW_S = 2.0  # what the application takes to answer on /slow
 
 

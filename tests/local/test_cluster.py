@@ -15,6 +15,7 @@ from authz.local import ports, programs, raw, token
 from authz.local.lines import HEADINGS
 from authz.local.ports import Ports
 from authz.local.up import SAMPLES
+from tests.servers import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,7 @@ class Up:
         return "authorization", "Bearer " + token.mint(port_offset=self.offset)
 
     async def becomes(self, status, path, *headers, host="tried.localhost"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 answer = await raw.ask(self.ports.gateway, "GET", path, [("host", host), *headers])
                 if answer.status == status:

@@ -16,6 +16,7 @@ from authz.local.laptop import Laptop
 from authz.local.ports import LOOPBACK, Ports
 from authz.local.process import Process
 from authz.local.up import SAMPLES
+from tests.servers import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ async def status(laptop, host, path, *headers):
 
 async def becomes(wanted, ask):
     """Envoy takes a moment to put new rules in force."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while await ask() != wanted:  # noqa: ASYNC110  # there is nothing that would tell us
             await asyncio.sleep(0.1)
 
@@ -122,7 +123,7 @@ async def test_nothing_is_left_behind(offset, number, code):
     while b"curl" not in await up.stdout.readline():
         pass
     up.send_signal(number)
-    said, _ = await asyncio.wait_for(up.communicate(), 10)
+    said, _ = await asyncio.wait_for(up.communicate(), PATIENCE_S)
     assert up.returncode == code, said
     await becomes([], lambda: taken(offset))
 

@@ -13,6 +13,7 @@ from authz.local.failure import CannotRun
 from authz.local.laptop import Laptop
 from authz.local.lines import HEADINGS
 from authz.local.ports import LOOPBACK, Ports
+from tests.servers import PATIENCE_S
 
 
 def test_the_welcome_tells_where_everything_is():
@@ -67,7 +68,7 @@ def test_a_sidecar_that_dies_ends_it_all():
         assert running.stdout
         opening = list(takewhile(lambda line: line.rstrip() != HEADINGS.rstrip(), running.stdout))
         httpx.post(f"http://{LOOPBACK}:{Ports().moved(offset).sidecar_admin}/quitquitquit", trust_env=False)
-        _, errors = running.communicate(timeout=20)
+        _, errors = running.communicate(timeout=PATIENCE_S)
     assert "Ctrl-C stops all of it.\n" in opening
     assert running.returncode == 1
     assert errors == "the sidecar has ended with exit code 0, so everything else has been stopped\n"

@@ -21,6 +21,7 @@ from authz.local import certs, programs
 from scripts import dashboard
 from tests.server.test_run import Running, eventually, free_port, ready
 from tests.server.test_service import ask
+from tests.servers import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +101,7 @@ def prometheus(tmp_path_factory):
     finally:
         for process in started:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE_S)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from authz.server.h2.frames import END_HEADERS, END_STREAM, PREFACE, Kind, Setti
 from tests.server.h2 import wire
 from tests.server.test_run import Running, eventually, ready
 from tests.server.test_service import ask
+from tests.servers import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -89,5 +90,5 @@ def test_hostile_clients_harm_no_other(tmp_path):
         assert one.check(ask("/", host="other")) == (403, "HOST_UNKNOWN")
         assert resident_mib(one) < before + GROWN_MAX_MIB, name
     one.process.terminate()
-    assert one.process.wait(20) == 0
+    assert one.process.wait(PATIENCE_S) == 0
     assert not any("exception" in line for line in one.lines())

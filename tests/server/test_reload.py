@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from authz.server import reload
+from tests.servers import PATIENCE_S
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def test_the_loop_calls_once_for_a_change_and_outlives_a_failure(folder):
         called.clear()
         await asyncio.sleep(0.03)
         change(folder)
-        await asyncio.wait_for(called.wait(), 5)
+        await asyncio.wait_for(called.wait(), PATIENCE_S)
     await asyncio.sleep(0.05)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -85,5 +86,5 @@ async def test_a_change_before_the_loop_began_is_not_missed(folder):
 
     edit(folder)
     task = asyncio.create_task(reload.loop(lambda: [folder], changed, seen, 0.01))
-    await asyncio.wait_for(called.wait(), 5)
+    await asyncio.wait_for(called.wait(), PATIENCE_S)
     task.cancel()

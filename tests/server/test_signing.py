@@ -24,6 +24,7 @@ from authz.sources.registry import Sources
 from authz.tokens import IdentityTokens
 from tests import idp
 from tests.server.test_service import ask, outcome
+from tests.servers import PATIENCE_S
 
 ISSUER, HEADER = "https://authz.example.com", "x-auth-identity"
 SHOP, DESK = "shop.example.com", "desk.example.com"
@@ -276,7 +277,7 @@ async def test_the_files_are_followed_and_the_keys_published_meanwhile(tmp_path)
         await asyncio.sleep(2.5)
         assert await published() == [first]
         second = write(tmp_path / "2.pem")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while await published() != [first, second]:  # noqa: ASYNC110  # nothing would tell us
                 await asyncio.sleep(0.1)
     with pytest.raises(httpx.ConnectError):

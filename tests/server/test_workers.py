@@ -15,6 +15,7 @@ from authz.core.reason import Reason
 from authz.core.request import Request
 from authz.server.telemetry import Telemetry
 from authz.server.workers import Workers, merge
+from tests.servers import PATIENCE_S
 
 # A worker in miniature: it serves an admin page on its socket until SIGTERM, and notes that it began.
 WORKER = """
@@ -55,7 +56,7 @@ async def running(log: Path, count: int = 2) -> AsyncIterator[Workers]:
     task = asyncio.create_task(workers.run(stop))
     yield workers
     stop.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 def begun(log: Path) -> int:
@@ -63,7 +64,7 @@ def begun(log: Path) -> int:
 
 
 async def eventually(holds):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await holds():  # noqa: ASYNC110  # it happens in another process
             await asyncio.sleep(0.02)
 

@@ -33,7 +33,8 @@ def answers(clock):
     return Answers(clock, 1_000)
 
 
-async def test_a_thousand_equal_questions_are_one_call(answers):
+async def test_a_thousand_equal_questions_are_one_call(clock):
+    answers = Answers[str](clock, 1_000, wait_s=60.0)  # a busy machine is no failure
     asking = Asking()
     asking.gate.clear()
     callers = [asyncio.create_task(answers.get(b"k", asking)) for _ in range(1_000)]

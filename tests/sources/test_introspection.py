@@ -173,9 +173,9 @@ async def test_what_is_no_answer_is_the_issuers_fault_and_is_not_kept(
     assert await outcome(introspector) == "alice"
 
 
-async def test_a_thousand_equal_questions_are_one_call(introspector, issuer):
+async def test_many_equal_questions_are_one_call(introspector, issuer):
     issuer.gate.clear()
-    callers = [asyncio.create_task(outcome(introspector)) for _ in range(1_000)]
+    callers = [asyncio.create_task(outcome(introspector)) for _ in range(100)]
     await settle()
     issuer.gate.set()
     assert set(await asyncio.gather(*callers)) == {"alice"}

@@ -16,6 +16,7 @@ from tests.login.browser import Browser, chromium
 from tests.server.test_files import apirule
 from tests.server.test_run import Running
 from tests.server.test_service import ask
+from tests.servers import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def authorizer(tmp_path_factory) -> Iterator[Running]:
     wait_until(lambda: "serving" in one.log.read_text())
     yield one
     one.process.terminate()
-    one.process.wait(10)
+    one.process.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from authz.server.h2.frames import PREFACE
 from authz.server.h2.limits import PREFIX_BYTES
 from tests.server.h2 import wire
 from tests.server.h2.wire import Frames, Peer
+from tests.servers import PATIENCE_S
 
 ECHO = b"echo"
 GREETING = PREFACE + wire.settings()
@@ -55,7 +56,7 @@ class Raw:
         found: dict[bytes, bytes | None] = {}
         frames = Frames()
         while len(found) < len(streams):
-            for frame in frames.read(await asyncio.wait_for(self.reader.read(1 << 16), 20)):
+            for frame in frames.read(await asyncio.wait_for(self.reader.read(1 << 16), PATIENCE_S)):
                 if frame.type == hf.DataFrame.type:
                     bodies[frame.stream_id] += frame.data
                 elif frame.type == hf.RstStreamFrame.type:
@@ -67,7 +68,7 @@ class Raw:
     async def until(self, kind: int, stream_id: int) -> Any:
         """The next frame of that kind on that stream."""
         while True:
-            head = await asyncio.wait_for(self.reader.readexactly(9), 5)
+            head = await asyncio.wait_for(self.reader.readexactly(9), PATIENCE_S)
             frame, size = hf.Frame.parse_frame_header(memoryview(head))
             frame.parse_body(memoryview(await self.reader.readexactly(size)))
             if (frame.type, frame.stream_id) == (kind, stream_id):

@@ -21,6 +21,7 @@ from authz.server.h2.limits import LIMITS, Limits
 from authz.server.h2.server import Server
 from authz.server.tls import Certificates
 from tests.server.test_service import service as ready_service
+from tests.servers import PATIENCE_S
 
 ENVOY = "spiffe://cluster.local/ns/istio-system/sa/gateway"
 STRANGER = "spiffe://cluster.local/ns/apps/sa/stranger"
@@ -54,7 +55,7 @@ async def greeting(address: str, folder: Path, name: str | None = None, protocol
     host, _, port = address.partition(":")
     try:
         reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
-        said = await asyncio.wait_for(reader.read(9), 5)
+        said = await asyncio.wait_for(reader.read(9), PATIENCE_S)
     except (ssl.SSLError, ConnectionError):
         return b""
     writer.close()
@@ -102,7 +103,7 @@ async def test_a_client_that_does_not_begin_its_handshake_is_not_waited_for(fold
     async with serving(Certificates(settings(folder)), limits) as (_, address):
         host, _, port = address.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 20) == b""
         writer.close()
 
 
