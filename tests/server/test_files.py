@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from authz.config import Config
+from authz.istio.cluster import Settings
 from authz.server import files, ruleset
 from authz.server.ruleset import Loaded
 
@@ -110,13 +112,25 @@ def test_two_rules_for_one_host_are_reported_and_one_has_it(tmp_path):
     assert [problem for problem in loaded.problems if "occupied by APIRule apps/one" in problem]
 
 
+def test_the_mesh_is_as_the_settings_say():
+    said = {
+        "provider": "p",
+        "gatewaySelector": {"a": "b"},
+        "gatewayPrincipal": "td/ns/n/sa/s",
+        "foreignServices": "Refuse",
+    }
+    assert ruleset.mesh_of(Config.model_validate({"istio": said})) == Settings(
+        provider="p", gateway_selector={"a": "b"}, gateway_principal="td/ns/n/sa/s", foreign_services="Refuse"
+    )
+
+
 def test_a_second_document_of_one_name_is_reported_and_not_taken(tmp_path):
     write(tmp_path / "a.yaml", apirule(extAuth={"authorizers": ["nobody"]}))
-    write(tmp_path / "b.yaml", apirule(host="other.example.com"))
+    write(tmp_path / "b.yaml", apirule(host="other.example.com"), apirule("third", "third.example.com"))
     loaded = load(tmp_path)
     (problem,) = loaded.problems
     assert problem == f"{tmp_path}/b.yaml: metadata: apps/shop stands in {tmp_path}/a.yaml too"
-    assert list(loaded.policy.hosts) == ["shop.example.com"]
+    assert list(loaded.policy.hosts) == ["shop.example.com", "third.example.com"]
     assert loaded.policy.hosts["shop.example.com"].rules[0].checks
 
 
