@@ -86,3 +86,26 @@ def test_an_apirule_has_the_hosts_that_its_gateway_gives_to_its_namespace():
 def test_the_wildcards_above_a_host():
     assert list(hosts.above("a.b.example.com")) == ["*.b.example.com", "*.example.com", "*.com"]
     assert list(hosts.above("*.b.example.com")) == ["*.example.com", "*.com"]
+
+
+@pytest.mark.parametrize(
+    ("written", "namespace", "expected"),
+    [
+        ("a.example.com", "shop", True),
+        ("*/a.example.com", "shop", True),
+        ("shop/a.example.com", "shop", True),
+        ("shop/a.example.com", "evil", False),
+        ("./a.example.com", "edge", True),
+        ("./a.example.com", "shop", False),
+        ("edge/a.example.com", "shop", False),
+        ("shop/*", "edge", False),
+    ],
+)
+def test_a_gateway_says_from_which_namespaces_it_takes_a_host(written, namespace, expected):
+    assert hosts.serves(Gateway(hosts=((written,),)), "edge/main", namespace, "a.example.com") is expected
+
+
+def test_a_host_that_no_domain_completes_is_claimed_by_nobody():
+    """Not even where the Gateway serves every host: it would be one that all of them had."""
+    rule = apirule.parse(good() | {"spec": good()["spec"] | {"hosts": ["shop", "a.example.com"]}})
+    assert hosts.admitted(rule, {rule.spec.gateway: Gateway(hosts=(("*",),))}) == ("a.example.com",)
