@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,6 +91,7 @@ class Oathkeeper:
         self.url = f"http://{LOOPBACK}:{api}"
         self.decisions = f"{self.url}/decisions"
         self.proxy = f"http://{LOOPBACK}:{proxy}"
+        self._metrics = f"http://{LOOPBACK}:{metrics}/metrics"
         self._folder = folder
         self._rules, self._config = folder / "rules.json", folder / "config.json"
         self.take(rules)
@@ -119,6 +121,17 @@ class Oathkeeper:
         with (self._folder / "oathkeeper.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         until(lambda: answers(f"{self.url}/health/ready"))
+
+    def is_left(self, for_s: float) -> bool:
+        """True if nobody has come to its proxy for so long: whatever still does when it goes is cut off."""
+        before = self._asked()
+        time.sleep(for_s)
+        return self._asked() == before
+
+    def _asked(self) -> float:
+        lines = httpx.get(self._metrics, trust_env=False, timeout=PATIENCE_S).text.splitlines()
+        ours = [line for line in lines if line.startswith("ory_oathkeeper_requests_total")]
+        return sum(float(line.rpartition(" ")[2]) for line in ours if 'service="oathkeeper-proxy"' in line)
 
     def stop(self) -> None:
         self._process.kill()  # it would wait for idle connections, and keeps nothing

@@ -10,6 +10,7 @@ from authz.local.ports import LOOPBACK
 from tests.kube.server import ApiServer
 from tests.migrate.old_world import DRAIN_S, NOTES, ORDERS, SHADOW, OldWorld
 from tests.migrate.traffic import Call, flowing
+from tests.servers import until
 
 pytestmark = pytest.mark.slow
 
@@ -92,5 +93,6 @@ async def _travel(world, stack):
     await apply("--to", "finish")
     await undo("--to", "prepare", *oathkeeper)
     await apply("--to", "finish", "--without-shadow")
+    await asyncio.to_thread(until, lambda: world.oathkeeper.is_left(AFTERWARDS_S))
     await asyncio.to_thread(world.oathkeeper.stop)
     await asyncio.sleep(AFTERWARDS_S)
