@@ -79,9 +79,9 @@ def _key(entry: Any) -> Key | None:
         return None
     try:
         public = import_key(entry)
-        if not isinstance(public, RSAKey | ECKey | OKPKey):
-            return None
         algorithms = _algorithms(public, entry.get("alg"))
+        if not algorithms or not isinstance(public, RSAKey | ECKey | OKPKey):
+            return None
         return Key(entry.get("kid", ""), public.thumbprint(), algorithms, public)
     except (JoseError, ValueError, TypeError, KeyError):
         return None  # a key of another kind or a broken one: the rest of the set still stands

@@ -258,6 +258,11 @@ def test_an_allowance_that_can_not_get_its_token_is_a_refusal():
     assert sealing(signer(), allow) == Deny(Reason.TOKEN_EXPIRED, RULE, cookies=("a=b",))
 
 
+def test_an_allowance_is_printed_without_who_is_calling():
+    allow = Allow(Reason.AUTHORIZED, RULE, {"x-auth-subject": "alice"}, cookies=("a=b",))
+    assert repr(allow) == f"Allow(AUTHORIZED, {RULE.name})"
+
+
 def test_a_token_is_not_printed():
     made = signer()
     token(made, caller())
