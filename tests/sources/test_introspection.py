@@ -173,9 +173,10 @@ async def test_what_is_no_answer_is_the_issuers_fault_and_is_not_kept(
     assert await outcome(introspector) == "alice"
 
 
-async def test_many_equal_questions_are_one_call(introspector, issuer):
+@pytest.mark.slow  # nobody waits long for a source: alone on the machine all have begun by then
+async def test_a_thousand_equal_questions_are_one_call(introspector, issuer):
     issuer.gate.clear()
-    callers = [asyncio.create_task(outcome(introspector)) for _ in range(100)]
+    callers = [asyncio.create_task(outcome(introspector)) for _ in range(1_000)]
     await settle()
     issuer.gate.set()
     assert set(await asyncio.gather(*callers)) == {"alice"}
