@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from authz.local.failure import CannotRun
 
 LOOPBACK = "127.0.0.1"
+CLAIM = 9199  # moved by an offset, who listens there has it
 OFFSETS_END = 20_000  # the echoes then listen at 35200; far more would pass 65535
 ADVICE = "end what listens there, or move every port up by N with --port-offset N"
 
@@ -66,11 +67,29 @@ def taken(wanted: Iterable[tuple[int, str]]) -> list[str]:
 
 
 def free_offset(workloads: int = 10, step: int = 10) -> int:
-    """The first offset at which every port is free, to run beside another laptop."""
+    """The first offset at which every port is free, to run beside another laptop.
+
+    It is this process's until it ends: another that looks before anything listens gets the next.
+    """
     for offset in range(step, OFFSETS_END, step):
-        if not taken(Ports().moved(offset).wanted(workloads, sign_in=True, kubernetes=True)):
+        wanted = Ports().moved(offset).wanted(workloads, sign_in=True, kubernetes=True)
+        if not taken(wanted) and _is_ours(offset):
             return offset
     raise CannotRun([f"no port offset below {OFFSETS_END} has only free ports"])
+
+
+_ours: set[int] = set()
+
+
+def _is_ours(offset: int) -> bool:
+    """The kernel knows who was first, and forgets it with the process."""
+    if offset not in _ours:
+        try:
+            socket.create_server((LOOPBACK, CLAIM + offset)).detach()
+        except OSError:
+            return False
+        _ours.add(offset)
+    return True
 
 
 def _is_free(port: int) -> bool:

@@ -1,6 +1,8 @@
 """The laptop's ports: fixed, moved together, and complained about by number and part."""
 
 import socket
+import subprocess
+import sys
 
 from authz.local import ports
 from authz.local.ports import LOOPBACK, Ports
@@ -27,3 +29,17 @@ def test_a_free_offset_is_free():
     offset = ports.free_offset(workloads=2)
     assert offset
     assert not ports.taken(Ports().moved(offset).wanted(2))
+
+
+LOOKS = "from authz.local import ports; print(ports.free_offset(2), flush=True); input()"
+
+
+def test_two_who_look_at_once_find_two():
+    with subprocess.Popen(
+        [sys.executable, "-c", LOOKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        theirs = int(other.stdout.readline())
+        ours = {ports.free_offset(2), ports.free_offset(2)}
+        other.communicate("\n")
+    assert len(ours - {theirs}) == 1
