@@ -125,7 +125,7 @@ class Busy(Memory):
 
 async def test_a_status_that_is_written_meanwhile_stops_nobody():
     api: Any = Busy(at(Stage.PREPARE))
-    await cluster.write(api, Mark("shop/orders", {STAGE: "guard"}, "prepare"))
+    await cluster.write(api, Mark("shop/orders", {STAGE: "guard"}, "prepare"), pause_s=0)
     assert mark(api.now) == "guard"
 
 

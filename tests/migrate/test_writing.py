@@ -86,27 +86,24 @@ async def test_a_route_that_somebody_has_changed_is_left_so(now, to):
     assert server.there == changed(http=[])
 
 
-async def test_a_route_that_is_changed_at_the_same_moment_is_left_so(monkeypatch):
-    monkeypatch.setattr(cluster, "PAUSE_S", 0)
+async def test_a_route_that_is_changed_at_the_same_moment_is_left_so():
     server: Any = Server(route("orders-x7k2p"), meanwhile=changed(http=[]))
     with pytest.raises(Stuck, match="changed meanwhile by argocd"):
-        await cluster.write(server, routing(Stage.SWITCH, Stage.SHADOW))
+        await cluster.write(server, routing(Stage.SWITCH, Stage.SHADOW), pause_s=0)
     assert server.there == changed(http=[])
 
 
-async def test_a_route_that_is_changed_just_before_it_goes_stays(monkeypatch):
-    monkeypatch.setattr(cluster, "PAUSE_S", 0)
+async def test_a_route_that_is_changed_just_before_it_goes_stays():
     server: Any = Server(route("orders-x7k2p"), meanwhile=changed(http=[]))
     with pytest.raises(Stuck, match="changed meanwhile by argocd"):
-        await cluster.write(server, routing(Stage.SHADOW, Stage.SWITCH))
+        await cluster.write(server, routing(Stage.SHADOW, Stage.SWITCH), pause_s=0)
     assert server.there == changed(http=[])
 
 
-async def test_what_is_labelled_just_before_it_goes_goes_all_the_same(monkeypatch):
-    monkeypatch.setattr(cluster, "PAUSE_S", 0)
+async def test_what_is_labelled_just_before_it_goes_goes_all_the_same():
     labelled = route("orders-x7k2p", labels={"team": "shop"})
     server: Any = Server(route("orders-x7k2p"), meanwhile=labelled)
-    await cluster.write(server, routing(Stage.SHADOW, Stage.SWITCH))
+    await cluster.write(server, routing(Stage.SHADOW, Stage.SWITCH), pause_s=0)
     assert server.there is None
 
 
@@ -123,13 +120,12 @@ async def test_a_rule_that_is_another_by_now_does_not_go_at_the_finish():
     assert server.there == other
 
 
-async def test_a_conflict_about_anything_else_is_no_obstacle(monkeypatch):
-    monkeypatch.setattr(cluster, "PAUSE_S", 0)
+async def test_a_conflict_about_anything_else_is_no_obstacle():
     labelled = route("orders-x7k2p", labels={"team": "shop"})
     server: Any = Server(route("orders-x7k2p"), meanwhile=labelled)
     wanted = routing(Stage.SWITCH, Stage.SHADOW)
     assert isinstance(wanted, Put)
-    await cluster.write(server, wanted)
+    await cluster.write(server, wanted, pause_s=0)
     assert server.there["spec"] == wanted.document["spec"]
     assert server.there["metadata"]["labels"]["team"] == "shop"
 

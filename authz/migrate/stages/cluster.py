@@ -135,8 +135,8 @@ async def entered(access: Access) -> AsyncIterator[Api]:
         await api.close()
 
 
-async def write(api: Api, one: Write) -> None:
-    """Until it is done. Raises Stuck with the API server's reason."""
+async def write(api: Api, one: Write, pause_s: float = PAUSE_S) -> None:
+    """Until it is done, with a pause between attempts. Raises Stuck with the API server's reason."""
     for left in reversed(range(TRIES)):
         try:
             return await _write(api, one)
@@ -147,7 +147,7 @@ async def write(api: Api, one: Write) -> None:
                 raise Stuck(f"{describe(one)}: {refused}") from refused
             problem = str(refused)
         if left:
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
     raise Stuck(f"{describe(one)}: {problem}")
 
 
