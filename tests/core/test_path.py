@@ -64,15 +64,15 @@ def test_the_regular_expression_says_the_same(pattern, request_path, expected):
 PLAIN = set(string.ascii_letters + string.digits + "-._~!$&'()*+,=:@/")
 
 
-@pytest.mark.parametrize("letter", [*map(chr, range(128)), "é", "\u2028"])
-def test_characters_outside_the_alphabet_of_paths_are_ambiguous(letter):
-    assert path.is_ambiguous(f"/a{letter}b") is (letter not in PLAIN)
+def test_characters_outside_the_alphabet_of_paths_are_ambiguous():
+    letters = [*map(chr, range(128)), "é", "\u2028"]
+    assert {one for one in letters if path.is_ambiguous(f"/a{one}b")} == set(letters) - PLAIN
 
 
-@pytest.mark.parametrize("code", range(256))
-def test_escapes_of_what_structures_a_path_are_ambiguous(code):
-    assert path.is_ambiguous(f"/a%{code:02X}b") is (chr(code) in "/\\.%\0")
-    assert path.is_ambiguous(f"/a%{code:02x}b") is (chr(code) in "/\\.%\0")
+def test_escapes_of_what_structures_a_path_are_ambiguous():
+    for escaped in ("%02X", "%02x"):
+        ambiguous = {chr(code) for code in range(256) if path.is_ambiguous(f"/a%{escaped % code}b")}
+        assert ambiguous == set("/\\.%\0")
 
 
 @pytest.mark.parametrize(
