@@ -3,7 +3,9 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -141,8 +143,27 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@dataclass(frozen=True, slots=True)
+class Module:
+    """What is asked of a file."""
+
+    imports: tuple[str, ...]
+    waits: bool
+    opening: str | None
+    lines: int
+
+
+@cache
+def read(path: Path) -> Module:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    waits = any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in nodes)
+    return Module(tuple(imports(path, nodes)), waits, ast.get_docstring(tree), len(text.splitlines()))
+
+
+def imports(path: Path, nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -157,7 +178,7 @@ def test_a_room_imports_only_what_the_table_allows(path):
         return
     here = room(path)
     ours, libraries = ROOMS[here]
-    for name in imports(path):
+    for name in read(path).imports:
         top, _, rest = name.partition(".")
         if top == "authz":
             assert rest.split(".")[0] in ours | {here, "__version__"}, name
@@ -172,7 +193,7 @@ def test_a_folder_of_the_migration_imports_only_what_the_table_allows(folder):
     used = {
         name.removeprefix(prefix).split(".")[0]
         for path in (PACKAGE / "migrate" / folder).rglob("*.py")
-        for name in imports(path)
+        for name in read(path).imports
         if name.startswith(prefix)
     }
     assert used <= MIGRATION[folder] | {folder}
@@ -184,23 +205,20 @@ def test_every_folder_of_the_migration_has_a_row():
 
 
 def test_only_wire_knows_envoys_messages():
-    knowing = {path.name for path in MODULES if any(WIRE in name for name in imports(path))}
+    knowing = {path.name for path in MODULES if any(WIRE in name for name in read(path).imports)}
     assert knowing == {"wire.py"}
 
 
 def test_core_and_istio_never_wait():
     for path in MODULES:
         if room(path) in ("core", "istio"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            waiting = [n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef | ast.Await)]
-            assert not waiting, path
+            assert not read(path).waits, path
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_is_a_noun_of_one_page_that_says_what_it_is(path):
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= FILE_MAX_LINES
-    assert ast.get_docstring(ast.parse(text)), "a file opens with a sentence saying what it is"
+    assert read(path).lines <= FILE_MAX_LINES
+    assert read(path).opening, "a file opens with a sentence saying what it is"
 
 
 def test_anything_is_caught_in_two_places_only():
