@@ -115,6 +115,7 @@ async def test_more_rules_than_one_answer_has_are_read():
         await old_rules.until([url], many, 20)
 
 
+@pytest.mark.slow
 async def test_it_waits_until_a_real_oathkeeper_has_taken_a_rule(issuers, tmp_path):
     rule = old_rule()
     match = rule["spec"]["match"]
