@@ -82,7 +82,14 @@ class Store(Generic[T]):
 class Watch(Generic[T]):
     """Keeps a store equal to the cluster. `synced` is set once it has been, for the first time."""
 
-    def __init__(self, api: Api, kind: Kind, store: Store[T], quiet_s: float = QUIET_S) -> None:
+    def __init__(
+        self,
+        api: Api,
+        kind: Kind,
+        store: Store[T],
+        quiet_s: float = QUIET_S,
+        spread_s: float = RELIST_SPREAD_S,
+    ) -> None:
         self.kind = kind
         self.store = store
         self.synced = asyncio.Event()
@@ -90,6 +97,7 @@ class Watch(Generic[T]):
         self.lists = 0
         self._api = api
         self._quiet_s = quiet_s
+        self._spread_s = spread_s
         self._version = 0
         self._heard_s = -math.inf  # when all was known that had happened
         self._catching_up: asyncio.Event | None = None
@@ -109,7 +117,7 @@ class Watch(Generic[T]):
                 while True:
                     await self._follow()
             except Expired:
-                await asyncio.sleep(random.uniform(0, RELIST_SPREAD_S))  # noqa: S311 - not a secret
+                await asyncio.sleep(random.uniform(0, self._spread_s))  # noqa: S311 - not a secret
             except (Refused, Unreachable) as error:
                 _log.warning("objects can not be listed", kind=self.kind.plural, error=str(error))
                 await self._pause()

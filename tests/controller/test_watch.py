@@ -20,7 +20,7 @@ def api():
 async def watched(api):
     seen = []
     store = Store(lambda document: document["spec"], lambda *change: seen.append(change))
-    watch = Watch(api, APIRULES, store)
+    watch = Watch(api, APIRULES, store, spread_s=0)
     yield store, watch, seen
     for task in TASKS:
         task.cancel()
