@@ -1,5 +1,6 @@
 """What tests of real servers share: free ports, and waiting until something has happened."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -16,6 +17,13 @@ def until(happened: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     while not happened():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.1)
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """The same where others of this process bring it about, and nobody tells of it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def answers(url: str) -> bool:

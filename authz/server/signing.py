@@ -54,8 +54,10 @@ class Signing:
 
 
 @asynccontextmanager
-async def kept(signing: Signing | None, address: str | None) -> AsyncIterator[None]:
-    """Follow the files meanwhile, and publish the keys at `address` if there is one.
+async def kept(
+    signing: Signing | None, address: str | None, period_s: float = reload.PERIOD_S
+) -> AsyncIterator[None]:
+    """Look at the files every `period_s` meanwhile, and publish the keys at `address` if there is one.
 
     Raises OSError if it is taken.
     """
@@ -66,7 +68,9 @@ async def kept(signing: Signing | None, address: str | None) -> AsyncIterator[No
     if server:
         await server.start()
     seen = reload.fingerprint(signing.files)
-    following = asyncio.create_task(reload.loop(lambda: signing.files, lambda: _reload(signing), seen))
+    following = asyncio.create_task(
+        reload.loop(lambda: signing.files, lambda: _reload(signing), seen, period_s)
+    )
     try:
         yield
     finally:

@@ -79,7 +79,7 @@ async def test_a_taken_port_is_named():
 
 
 async def test_whoever_asks_nothing_is_hung_up_on_unless_it_is_an_envoy():
-    async with serving(1) as (brief, _), serving(admin.BEHIND_ENVOY_S) as (lasting, writer):
+    async with serving(0) as (brief, _), serving(admin.BEHIND_ENVOY_S) as (lasting, writer):
         assert await brief.read() == b""
         assert not lasting.at_eof()
         writer.write(ASK)

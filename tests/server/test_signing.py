@@ -11,6 +11,7 @@ import jwt
 import pytest
 from envoy_data_plane.envoy.service.auth.v3 import CheckResponse
 from joserfc.jwk import ECKey, RSAKey
+from structlog.testing import capture_logs
 
 from authz.core import path
 from authz.core.assertion import Signer
@@ -24,9 +25,10 @@ from authz.sources.registry import Sources
 from authz.tokens import IdentityTokens
 from tests import idp
 from tests.server.test_service import ask, outcome
-from tests.servers import PATIENCE_S
+from tests.servers import PATIENCE_S, eventually
 
 ISSUER, HEADER = "https://authz.example.com", "x-auth-identity"
+LOOK_S = 0.02
 SHOP, DESK = "shop.example.com", "desk.example.com"
 VOUCHED = Authorizer(
     "vouched", (idp.ACCEPT,), {"x-auth-subject": "sub"}, IdentityToken(HEADER, claims={"mail": "email"})
@@ -271,15 +273,17 @@ async def test_the_files_are_followed_and_the_keys_published_meanwhile(tmp_path)
             assert (await client.get("http://authz/metrics")).status_code == 404
             return [key["kid"] for key in answer.json()["keys"]]
 
-    async with signing.kept(made, f"unix:{address}"):
+    async with signing.kept(made, f"unix:{address}", LOOK_S):
         assert await published() == [first]
-        (tmp_path / "2.pem").write_text("half wri")
-        await asyncio.sleep(2.5)
+        with capture_logs() as told:
+            (tmp_path / "2.pem").write_text("half wri")
+            await eventually(lambda: bool(told))
+        assert "2.pem" in told[0]["problem"]
         assert await published() == [first]
         second = write(tmp_path / "2.pem")
         async with asyncio.timeout(PATIENCE_S):
             while await published() != [first, second]:  # noqa: ASYNC110  # nothing would tell us
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(LOOK_S)
     with pytest.raises(httpx.ConnectError):
         await published()
     async with signing.kept(None, None):

@@ -30,6 +30,7 @@ from tests.server.transports import TRANSPORTS, free_address, serving
 HOST, TRACE, SPAN = "shop.example.com", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = {"traceparent": f"00-{TRACE}-{SPAN}-01"}, {"traceparent": f"00-{TRACE}-{SPAN}-00"}
 SECRET = "s3cret-t0ken"
+POLL_S = 0.01  # after which the collector notices that it is to end
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,7 +82,7 @@ def _listening() -> Iterator[Collector]:
         received: list[bytes] = []  # noqa: RUF012  # of this collector
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
         thread.start()
         yield Collector(f"http://127.0.0.1:{server.server_port}", Handler.received)
         server.shutdown()

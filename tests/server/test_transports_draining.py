@@ -36,22 +36,27 @@ async def test_a_server_that_drains_under_load_fails_no_call():
     server = h2.Server(ready_service(), where)
     await server.start()
     options = (("grpc.initial_reconnect_backoff_ms", 20), ("grpc.min_reconnect_backoff_ms", 20))
-    stopped = asyncio.Event()
+    stopped, answered = asyncio.Event(), [asyncio.Event() for _ in range(20)]
 
-    async def caller(channel: grpc.aio.Channel) -> int:
-        check, calls = channel.unary_unary(service.METHOD), 0
+    async def caller(channel: grpc.aio.Channel, is_answered: asyncio.Event) -> None:
+        check = channel.unary_unary(service.METHOD)
         while not stopped.is_set():
             assert outcome(await check(ask("/any", GOOD), wait_for_ready=True)) == (200, "")
-            calls += 1
-        return calls
+            is_answered.set()
 
-    async with grpc.aio.insecure_channel(where, options=options) as channel:
-        callers = [asyncio.create_task(caller(channel)) for _ in range(20)]
-        await asyncio.sleep(0.3)
+    async def each_is_answered_again() -> None:
+        for one in answered:
+            one.clear()
+        for one in answered:
+            await one.wait()
+
+    async with grpc.aio.insecure_channel(where, options=options) as channel, asyncio.TaskGroup() as callers:
+        for one in answered:
+            callers.create_task(caller(channel, one))
+        await each_is_answered_again()
         await server.stop()
         successor = h2.Server(ready_service(), where)
         await successor.start()
-        await asyncio.sleep(0.3)
+        await each_is_answered_again()
         stopped.set()
-        assert all(await asyncio.gather(*callers)), "each was answered before, during or after"
     await successor.stop()

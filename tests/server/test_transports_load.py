@@ -13,6 +13,7 @@ from tests.server.h2.raw import client
 from tests.server.test_service import GOOD, ask, outcome
 from tests.server.test_service import service as ready_service
 from tests.server.transports import free_address, serving
+from tests.servers import eventually
 
 MESSAGE_MAX_BYTES = grpcio.MESSAGE_MAX_BYTES
 STREAMS = 1_000  # at once on a connection; grpcio's server resets some of more than that
@@ -32,8 +33,7 @@ async def test_many_that_wait_at_once_are_all_answered(transport, slow):
     async with serving(transport, slow.line) as (_, channel):
         check = channel.unary_unary(service.METHOD)
         calls = [asyncio.ensure_future(check(ask("/any", GOOD))) for _ in range(STREAMS)]
-        await slow.asked.wait()
-        await asyncio.sleep(0.2)
+        await eventually(lambda: slow.line.in_flight == STREAMS)
         slow.answer.set()
         assert {outcome(answer) for answer in await asyncio.gather(*calls)} == {(200, "")}
 
@@ -82,13 +82,6 @@ class Waiting:
         await self.gate.wait()
         return raw
 
-    async def settle(self) -> None:
-        """Until no more come."""
-        before = 0
-        while self.number != before or not before:
-            before = self.number
-            await asyncio.sleep(0.5)
-
 
 async def test_ten_thousand_calls_wait_at_once_and_each_is_given_its_own_answer(transport):
     """Over ten connections. grpcio's server resets some that arrive together; it answers none wrongly."""
@@ -97,7 +90,7 @@ async def test_ten_thousand_calls_wait_at_once_and_each_is_given_its_own_answer(
     async with serving(transport, line, where := free_address()), AsyncExitStack() as clients:
         raws = [await clients.enter_async_context(client(where)) for _ in range(CONNECTIONS)]
         asking = [asyncio.create_task(raw.ask(sent)) for raw, sent in zip(raws, messages, strict=True)]
-        await line.settle()
+        await eventually(lambda: line.number + sum(raw.resets for raw in raws) == CONNECTIONS * STREAMS)
         line.gate.set()
         answers = await asyncio.gather(*asking)
     sent = [message for each in messages for message in each]

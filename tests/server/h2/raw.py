@@ -24,6 +24,7 @@ class Raw:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.peer = Peer()  # for its encoder
+        self.resets = 0
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -61,6 +62,7 @@ class Raw:
                     bodies[frame.stream_id] += frame.data
                 elif frame.type == hf.RstStreamFrame.type:
                     found[streams[frame.stream_id]] = None
+                    self.resets += 1
                 elif "END_STREAM" in frame.flags:
                     found[streams[frame.stream_id]] = bodies[frame.stream_id][PREFIX_BYTES:]
         return found

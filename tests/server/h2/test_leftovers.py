@@ -18,6 +18,7 @@ from tests.server.h2.raw import client
 from tests.server.h2.test_server import Line, serving
 from tests.server.h2.wire import Peer
 from tests.server.transports import free_address
+from tests.servers import PATIENCE_S
 
 STATES = health_pb2.HealthCheckResponse
 
@@ -50,7 +51,7 @@ async def test_a_connection_that_has_ended_leaves_nothing(wrong):
             raw.send(wrong)
             if wrong:
                 await raw.reader.read()
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(server._context.empty.wait(), PATIENCE_S)
         left = [ref() for ref in ended]
         gc.enable()
         assert left == [None]

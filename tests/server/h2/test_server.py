@@ -20,6 +20,7 @@ from tests.server.h2 import wire
 from tests.server.h2.raw import ECHO, client
 from tests.server.h2.wire import Peer
 from tests.server.transports import free_address
+from tests.servers import PATIENCE_S
 
 
 class Line:
@@ -27,14 +28,17 @@ class Line:
 
     def __init__(self) -> None:
         self.gate: asyncio.Event | None = None
+        self.asked, self.given_up = asyncio.Event(), asyncio.Event()
         self.cancelled = 0
 
     async def rpc(self, raw: bytes, _: object) -> bytes:
+        self.asked.set()
         try:
             if self.gate:
                 await self.gate.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
+            self.given_up.set()
         return raw
 
 
@@ -65,12 +69,12 @@ async def test_a_call_that_nobody_waits_for_is_cancelled(end):
     line.gate = asyncio.Event()
     async with serving(line) as (server, address), client(address) as raw:
         raw.send(raw.request(1, *([("grpc-timeout", "50m")] if end == "deadline" else [])))
-        await asyncio.sleep(0.02)
+        await asyncio.wait_for(line.asked.wait(), PATIENCE_S)
         if end == "reset":
             raw.send(wire.reset(1))
         if end == "close":
             raw.writer.close()
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(line.given_up.wait(), PATIENCE_S)
         assert line.cancelled == 1
         assert server.refused == ({"late": 1} if end == "deadline" else {})
 
