@@ -12,7 +12,7 @@ from authz.core.policy import Introspection
 from authz.core.reason import Reason, Refused, Unavailable
 from authz.core.token import Token
 from authz.sources import client_auth
-from authz.sources.answers import Answered, Answers
+from authz.sources.answers import WAIT_S, Answered, Answers
 from authz.sources.discovery import discover
 from authz.sources.fetched import REFRESH, Clock, Fetched, Refresh
 from authz.sources.gate import Gate
@@ -28,7 +28,12 @@ class Introspector:
     """One issuer, endpoint and client: what is kept here was said by this issuer to this client."""
 
     def __init__(
-        self, accept: Introspection, client: Client, clock: Clock, settings: Refresh = REFRESH
+        self,
+        accept: Introspection,
+        client: Client,
+        clock: Clock,
+        settings: Refresh = REFRESH,
+        wait_s: float = WAIT_S,
     ) -> None:
         self.name = " ".join(filter(None, (accept.issuer, accept.endpoint, "as", accept.client.id)))
         self._accept = accept
@@ -38,7 +43,7 @@ class Introspector:
         self._former: Client | None = None  # with the certificate before: calls under way end there
         self._endpoint = Fetched(lambda: discover(self._own, accept.issuer, ENDPOINT), clock, settings)
         self.gate = Gate(self._own, clock, accept.calls)
-        self._answers = Answers[Caller | Reason](clock, KEPT_MAX_BYTES, admit=self.gate.check)
+        self._answers = Answers[Caller | Reason](clock, KEPT_MAX_BYTES, wait_s, self.gate.check)
 
     @property
     def discovered(self) -> Fetched[str] | None:

@@ -16,7 +16,7 @@ from authz.core.identity import Caller
 from authz.core.policy import Session
 from authz.core.reason import Reason, Unavailable
 from authz.core.token import Token
-from authz.sources.answers import Answered, Answers
+from authz.sources.answers import WAIT_S, Answered, Answers
 from authz.sources.fetched import Clock
 from authz.sources.gate import Gate
 from authz.sources.http import Answer, Client
@@ -53,11 +53,11 @@ class Seen:
 class OAuth2Proxy:
     """One oauth2-proxy. Belongs to one event loop."""
 
-    def __init__(self, accept: Session, client: Client, clock: Clock) -> None:
+    def __init__(self, accept: Session, client: Client, clock: Clock, wait_s: float = WAIT_S) -> None:
         self.name = accept.oauth2_proxy
         self._client = client.own(plain_http_hosts=frozenset({urlsplit(accept.oauth2_proxy).hostname or ""}))
         self.gate = Gate(self._client, clock, accept.calls)
-        self._answers = Answers[Seen](clock, KEPT_MAX_BYTES, admit=self.gate.check)
+        self._answers = Answers[Seen](clock, KEPT_MAX_BYTES, wait_s, self.gate.check)
 
     async def ask(self, cookies: Token, host: str, scheme: str, accept: Session) -> Seen:
         """What it said of these cookies lately. Raises Unavailable."""

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 
 from authz.core.policy import Accept, Introspection, Jwt, Session
 from authz.core.reason import Unavailable
+from authz.sources.answers import WAIT_S
 from authz.sources.fetched import REFRESH, Clock, Fetched, Refresh
 from authz.sources.http import Client
 from authz.sources.introspection import Introspector
@@ -42,7 +43,10 @@ class Status:
 class Sources:
     """One for each issuer and address of its keys, each introspection endpoint and each oauth2-proxy."""
 
-    def __init__(self, client: Client, clock: Clock, settings: Refresh = REFRESH) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, settings: Refresh = REFRESH, wait_s: float = WAIT_S
+    ) -> None:
+        self._wait_s = wait_s
         self._client = client
         self._clock = clock
         self._settings = settings
@@ -109,12 +113,12 @@ class Sources:
         return made
 
     def _make_introspector(self, accept: Introspection) -> Introspector:
-        made = Introspector(accept, self._client, self._clock, self._settings)
+        made = Introspector(accept, self._client, self._clock, self._settings, self._wait_s)
         self._introspectors[accept.source] = made
         return made
 
     def _make_proxy(self, accept: Session) -> OAuth2Proxy:
-        made = OAuth2Proxy(accept, self._client, self._clock)
+        made = OAuth2Proxy(accept, self._client, self._clock, self._wait_s)
         self._proxies[accept.oauth2_proxy] = made
         return made
 

@@ -67,7 +67,8 @@ class World:
         asked = Introspection(
             idp.ISSUER, Client("authz", secret_file=secret), f"{idp.ISSUER}/ask", frozenset({"shop"})
         )
-        self.sources = Sources(Http(transport=FarEnd(answer)), lambda: self.now)
+        client = Http(transport=FarEnd(answer))
+        self.sources = Sources(client, lambda: self.now, wait_s=60.0)  # a busy machine is no failure
         self.telemetry = Telemetry()
         self.telemetry.watch(self.sources)
         self.service = Service(self.sources, self.telemetry, lambda: idp.NOW)
@@ -228,7 +229,6 @@ async def test_new_cookies_are_not_lost_when_something_else_is_missing(world):
     assert (answer.status, answer.cookies) == (403, ["__Host-s=new"])
 
 
-@pytest.mark.slow  # nobody waits long for a source: alone on the machine all have begun by then
 @pytest.mark.parametrize(
     ("headers", "calls"),
     [({"authorization": f"Bearer {OPAQUE}"}, "issuer"), ({"cookie": SESSION}, "proxy")],
@@ -236,7 +236,7 @@ async def test_new_cookies_are_not_lost_when_something_else_is_missing(world):
 async def test_a_thousand_equal_cold_checks_are_one_call(world, headers, calls):
     source = getattr(world, calls)
     source.gate.clear()
-    raw = check(**headers)  # once: nobody waits long for a source, and the oracle takes its time
+    raw = check(**headers)  # once: the oracle takes its time
     checks = [asyncio.create_task(world.service.rpc(raw)) for _ in range(1_000)]
     await settle()
     source.gate.set()

@@ -45,7 +45,7 @@ async def issuer():
 
 @pytest.fixture
 async def introspector(accept, issuer, clock):
-    made = Introspector(accept, issuer.client, clock)
+    made = Introspector(accept, issuer.client, clock, wait_s=60.0)  # a busy machine is no failure
     yield made
     await made.close()
 
@@ -173,7 +173,6 @@ async def test_what_is_no_answer_is_the_issuers_fault_and_is_not_kept(
     assert await outcome(introspector) == "alice"
 
 
-@pytest.mark.slow  # nobody waits long for a source: alone on the machine all have begun by then
 async def test_a_thousand_equal_questions_are_one_call(introspector, issuer):
     issuer.gate.clear()
     callers = [asyncio.create_task(outcome(introspector)) for _ in range(1_000)]
