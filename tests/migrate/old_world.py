@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from authz import writing
@@ -229,6 +230,14 @@ class OldWorld:
         if '"status":5' in line or "rror" in line:
             with (self.folder / "envoys.log").open("a") as log:
                 log.write(f"{time.monotonic():.1f} {part} {line}\n")
+
+    @property
+    def answered(self) -> int:
+        """How many requests the gateway has done with."""
+        url = f"http://{LOOPBACK}:{self.ports.gateway_admin}/stats"
+        asked = {"filter": r"^http\.gateway\.downstream_rq_completed$"}
+        shown = httpx.get(url, params=asked, trust_env=False, timeout=PATIENCE_S).text
+        return int(shown.rpartition(" ")[2])
 
     def inside(self, backend: str) -> str:
         """Where a caller in the cluster finds a Service."""
