@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import (
+    ClientConnectionError,
     ClientConnectorCertificateError,
     ClientConnectorError,
     ClientResponseError,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    TCPConnector,
     TraceConfig,
 )
 from yarl import URL
+
+from authz.sources.connection import Connector
 
 CONNECT_S = 2.0
 CONNECTIONS_MAX = 1_000  # of one source, which has its own bound on the calls under way
@@ -58,9 +60,12 @@ class Network:
         self._tls = tls
         self._watched = watched
         self._session: ClientSession | None = None  # made at the first call, for it belongs to a loop
+        self._closed = False
 
     async def send(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> Received:
         """Raises aiohttp.ClientError."""
+        if self._closed:
+            raise ClientConnectionError("it is asked no more")
         session = self._session = self._session or _connect(self._tls, self._watched)
         answer = await session.request(
             method,
@@ -77,6 +82,7 @@ class Network:
 
     async def close(self) -> None:
         """Calls under way fail."""
+        self._closed = True
         if self._session:
             await self._session.close()
 
@@ -89,7 +95,7 @@ def cause(error: Exception) -> str:
         case ClientConnectorError():
             text = str(error.os_error)
         case ClientResponseError():
-            text = error.message.partition("\n")[0].rstrip(":")
+            text = error.message.partition("\n")[0].partition(":")[0]  # what comes then is the answer's own
         case _:
             text = str(error)
     return text or type(error).__name__
@@ -97,7 +103,7 @@ def cause(error: Exception) -> str:
 
 def _connect(tls: ssl.SSLContext, watched: TraceConfig | None) -> ClientSession:
     return ClientSession(
-        connector=TCPConnector(ssl=tls, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S),
+        connector=Connector(ssl=tls, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_S),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,

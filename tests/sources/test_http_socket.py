@@ -137,6 +137,22 @@ async def test_a_port_where_nobody_listens_is_one_error():
         assert "failed" in await failure(asking, f"http://127.0.0.1:{port}/")
 
 
+@pytest.mark.parametrize("used", [True, False])
+async def test_closed_it_asks_no_more(used):
+    async with server(HEAD, b"content-length: 2\r\n\r\n{}") as port, real() as asking:
+        url = f"http://127.0.0.1:{port}/"
+        if used:
+            await asking.get(url)
+        await asking.close()
+        assert "it is asked no more" in await failure(asking, url)
+
+
+@pytest.mark.parametrize("value", [b"s3cret\0", b"s3cret" * 20_000], ids=["NUL", "120 kB"])
+async def test_a_header_that_can_not_be_read_is_told_to_nobody(value):
+    async with server(HEAD, b"set-cookie: " + value + b"\r\n\r\n") as port, real() as asking:
+        assert "s3cret" not in await failure(asking, f"http://127.0.0.1:{port}/")
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate of its own for 127.0.0.1, with its key in the same file."""
