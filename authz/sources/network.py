@@ -7,6 +7,8 @@ takes 1.6 ms of our core for each. Whatever stands in for the network in a test 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from socket import getaddrinfo
 from typing import Protocol
 
 from aiohttp import (
@@ -22,6 +24,7 @@ from aiohttp import (
 from yarl import URL
 
 from authz.sources.connection import Connector
+from authz.sources.resolver import LookUp, Resolver
 
 CONNECT_S = 2.0
 CONNECTIONS_MAX = 1_000  # of one source, which has its own bound on the calls under way
@@ -56,9 +59,10 @@ class Transport(Protocol):
 class Network:
     """The real one."""
 
-    def __init__(self, tls: ssl.SSLContext, watched: TraceConfig | None = None) -> None:
-        self._tls = tls
-        self._watched = watched
+    def __init__(
+        self, tls: ssl.SSLContext, watched: TraceConfig | None = None, look_up: LookUp = getaddrinfo
+    ) -> None:
+        self._connect = partial(_connect, tls, watched, look_up)
         self._session: ClientSession | None = None  # made at the first call, for it belongs to a loop
         self._closed = False
 
@@ -66,7 +70,7 @@ class Network:
         """Raises aiohttp.ClientError."""
         if self._closed:
             raise ClientConnectionError("it is asked no more")
-        session = self._session = self._session or _connect(self._tls, self._watched)
+        session = self._session = self._session or self._connect()
         answer = await session.request(
             method,
             url,
@@ -101,9 +105,10 @@ def cause(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _connect(tls: ssl.SSLContext, watched: TraceConfig | None) -> ClientSession:
+def _connect(tls: ssl.SSLContext, watched: TraceConfig | None, look_up: LookUp) -> ClientSession:
+    resolver = Resolver(look_up)
     return ClientSession(
-        connector=Connector(ssl=tls, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S),
+        connector=Connector(ssl=tls, limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S, resolver=resolver),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_S),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,
