@@ -1,9 +1,10 @@
 """Showing an authorization server who we are (RFC 6749 2.3.1, RFC 7523 2.2, RFC 8705 2), by authlib.
 
-Files are read at each call, so that a rotated secret is used at once; a call goes over the network anyway.
+Files are looked at for each call, so that a rotated secret is used at once, and read where they are others.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote_plus
 
@@ -15,6 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from authz.core.policy import Client
 from authz.core.reason import Unavailable
 
+FILES_MAX = 256  # kept; one of each client
 ASSERTION_S = 60  # as long as a call may take, and clocks may differ
 
 _FORM = "application/x-www-form-urlencoded"
@@ -48,17 +50,18 @@ def _auth(client: Client, issuer: str, now: float) -> ClientAuth:
 
 def _secret(client: Client) -> str:
     """Files made by hand end in a line feed."""
-    return _there(client.secret_file).read_text(encoding="utf-8").rstrip("\r\n")
+    return _content(client.secret_file).decode().rstrip("\r\n")
 
 
 def _assertion(client: Client, issuer: str, now: float) -> ClientAuth:
     """RFC 7523 3. The issuer as its one audience can not be replayed at another's endpoint."""
-    key = _key(_there(client.key_file).read_bytes())
+    key = _key(_content(client.key_file))
     algorithm = _ALGORITHMS[str(key.curve_name)] if isinstance(key, ECKey | OKPKey) else "RS256"
     times = {"iat": int(now), "exp": int(now) + ASSERTION_S}
     return ClientAuth(client.id, key, PrivateKeyJWT(issuer, claims=times, alg=algorithm))
 
 
+@lru_cache(FILES_MAX)  # to parse one takes as long as a whole call
 def _key(pem: bytes) -> RSAKey | ECKey | OKPKey:
     kinds: tuple[type[RSAKey | ECKey | OKPKey], ...] = (RSAKey, ECKey, OKPKey)
     for kind in kinds:
@@ -69,6 +72,13 @@ def _key(pem: bytes) -> RSAKey | ECKey | OKPKey:
     raise ValueError("neither an RSA, an EC nor an OKP key")
 
 
-def _there(file: Path | None) -> Path:
+def _content(file: Path | None) -> bytes:
     assert file is not None  # noqa: S101  # `accept` has checked what each way takes
-    return file
+    found = file.stat()
+    return _read(file, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(FILES_MAX)
+def _read(file: Path, *_which: int) -> bytes:
+    """`_which` tells it from what has stood there before."""
+    return file.read_bytes()

@@ -95,3 +95,36 @@ def test_what_is_no_key_is_told_without_its_text(tmp_path, text):
     with pytest.raises(Unavailable) as caught:
         client_auth.signed(Client("c", "private_key_jwt", key_file=tmp_path / "key"), ISSUER, FORM, NOW)
     assert str(caught.value) == "the credentials of client c can not be used: ValueError"
+
+
+def test_a_new_secret_is_shown_at_once(secret):
+    client = Client("c", "client_secret_post", secret)
+    shown = []
+    for text in ("first", "later"):
+        swapped(secret, text)
+        _, body = client_auth.signed(client, ISSUER, FORM, NOW)
+        shown += parse_qs(body.decode())["client_secret"]
+    assert shown == ["first", "later"]
+
+
+def test_a_new_key_signs_at_once(tmp_path):
+    file = tmp_path / "key"
+    client = Client("authz", "private_key_jwt", key_file=file)
+    for key in (ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())):
+        swapped(file, pem(key).decode())
+        _, body = client_auth.signed(client, ISSUER, FORM, NOW)
+        jwt.decode(parse_qs(body.decode())["client_assertion"][0], ECKey.import_key(public(key)))
+
+
+def test_a_secret_that_is_gone_is_not_shown_any_more(secret):
+    client = Client("c", secret_file=secret)
+    client_auth.signed(client, ISSUER, FORM, NOW)
+    secret.unlink()
+    with pytest.raises(Unavailable):
+        client_auth.signed(client, ISSUER, FORM, NOW)
+
+
+def swapped(file, text):
+    """As the kubelet renews what is mounted: another file takes its name."""
+    (file.parent / "new").write_text(text)
+    (file.parent / "new").rename(file)
