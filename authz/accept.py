@@ -13,6 +13,7 @@ from authz.core.policy import ALGORITHMS, AudienceMatch, ScopeStrategy
 from authz.values import (
     CookieName,
     Duration,
+    KeysUrl,
     Member,
     OneOf,
     Parameter,
@@ -64,7 +65,7 @@ class Jwt(Section):
     """exact, or as ORY has it: hierarchic (shop grants shop.read) or wildcard (so does shop.*)."""
     token_from: TokenFrom | None = None
     """Where the token is, if not in `Authorization: Bearer`: header, param or cookie, and its name."""
-    jwks_uri: str = ""
+    jwks_uri: KeysUrl = ""
     """Where the keys are; discovered from the issuer (OpenID Connect Discovery) if empty."""
     algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(sorted(ALGORITHMS))
     """Signature algorithms to accept."""

@@ -35,6 +35,7 @@ _scope = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+").fullmatch  # RFC 6749 3.3: sco
 _cookie_name = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+").fullmatch  # RFC 6265bis 4.1.1: a token
 _parameter = re.compile(r"[A-Za-z0-9._~-]+").fullmatch  # what no browser encodes (RFC 3986 2.3)
 _url = re.compile(r"https?://[^/?#@\s\\]+(?:/[^?#\s\\]*)?").fullmatch
+_query = re.compile(r'[!"$-~]*').fullmatch  # visible ASCII, without the mark of a fragment
 _path_prefix = re.compile(r"(?:/[A-Za-z0-9._~-]+)+").fullmatch
 
 
@@ -118,6 +119,14 @@ def _is_url(value: str) -> str:
     return value
 
 
+def _is_keys_url(value: str) -> str:
+    """Some issuers tell their key sets apart by a query (Azure AD B2C). Empty: they are discovered."""
+    address, _, query = value.partition("?")
+    if value and not (_url(address) and _has_port(address) and _query(query)):
+        raise ValueError("keys are at http(s)://HOST[:PORT][/path][?query], without user and fragment")
+    return value
+
+
 def _has_port(url: str) -> bool:
     """One that there can be, or none."""
     try:
@@ -174,6 +183,7 @@ ObjectName = Annotated[str, AfterValidator(_is_object_name), _schema(_OBJECT_NAM
 Principal = Annotated[str, AfterValidator(_is_principal), _schema(_PRINCIPAL)]
 HeaderName = Annotated[str, AfterValidator(_is_header), _schema(_HEADER_NAME)]
 Url = Annotated[str, AfterValidator(_is_url)]
+KeysUrl = Annotated[str, AfterValidator(_is_keys_url)]
 CookieName = Annotated[str, AfterValidator(_is_cookie_name)]
 PathPrefix = Annotated[str, AfterValidator(_is_path_prefix)]
 Parameter = Annotated[str, AfterValidator(_is_parameter)]

@@ -17,6 +17,7 @@ URL = "an address is http(s)://HOST[:PORT][/path], without user, query and fragm
 COOKIE = "a cookie's name has letters, digits, and no spaces, commas, semicolons or ="
 PREFIX = "a prefix is like /oauth2: it begins with a slash and does not end with one"
 SCOPE = "a scope is visible ASCII"
+KEYS = "keys are at http(s)://HOST[:PORT][/path][?query], without user and fragment"
 MEMBER = "it is empty, has a comma, or begins or ends with a space"
 
 
@@ -123,6 +124,38 @@ def test_scopes_may_be_asked_for():
 
 def test_a_slash_at_the_end_of_an_address_means_nothing():
     assert accepted(session("ttl: 5s", "http://p:1/")) == (Session("http://p:1"),)
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "https://i/keys", "http://127.0.0.1:9400/jwks", "https://i/keys?p=b2c_1"]
+)
+def test_the_keys_may_be_anywhere(uri):
+    (jwt,) = accepted(f"{{jwt: {{issuer: i, audiences: [a], jwksUri: '{uri}'}}}}")
+    assert not isinstance(jwt, Session)
+    assert jwt == Jwt("i", uri, frozenset({"a"}))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "i/keys",
+        "ftp://i/keys",
+        "https://u:p@i/keys",
+        "https:///keys",
+        "https://i/keys#a",
+        "https://i/keys?a#b",
+        "https://i:0/",
+        "https://i:70000/",
+        "https://i/a b",
+        "https://i/?a b",
+        "https://i/?é",
+        "/keys",
+        "?a",
+    ],
+)
+def test_keys_are_at_an_address(uri):
+    (problem,) = problems(f"{{jwt: {{issuer: i, audiences: [a], jwksUri: '{uri}'}}}}")
+    assert problem == f"{AT}.jwt.jwksUri: {KEYS}"
 
 
 @pytest.mark.parametrize(
