@@ -29,6 +29,11 @@ _MESSAGES = {  # pydantic's kinds of error, in the words of those who write the 
     "string_too_short": "it is empty",
 }
 
+_NOT_OURS = {  # a key that tells what somebody took for this file, and what to do
+    "config": "these are values of the chart: the configuration is what stands below `config` in them",
+    "apiVersion": "a Kubernetes object: in the chart's ConfigMap the configuration is data[authz.yaml]",
+}
+
 
 class Invalid(Exception):
     """The file has mistakes: `problems` are like `sources.ttl: …`, without the path where it has none."""
@@ -205,8 +210,13 @@ def parse(text: str) -> Config:
         raise Invalid([("", str(error))]) from error
     if len(found) > 1:
         raise Invalid([("", "one document is expected")])
+    said = found[0] if found and found[0] is not None else {}
+    if isinstance(said, dict) and (
+        mistaken := next((_NOT_OURS[key] for key in _NOT_OURS if key in said), "")
+    ):
+        raise Invalid([("", mistaken)])
     try:
-        return Config.model_validate(found[0] if found and found[0] is not None else {})
+        return Config.model_validate(said)
     except ValidationError as error:
         mistakes = {_path(detail["loc"]): _message(detail) for detail in error.errors()}
         raise Invalid((path, mistakes[path]) for path in mistakes if not _echoes(path, mistakes)) from error

@@ -60,6 +60,14 @@ def test_a_duration_has_a_unit(text, expected):
         ("istio: {meshConfig: istio}", ["istio.meshConfig: an object is named NAMESPACE/NAME"]),
         ("transport: h3", ["transport: choose from: h2 or grpcio"]),
         ("- 1", ["a mapping of settings is expected"]),
+        (
+            "image: {}\nconfig: {lisen: {}}",
+            ["these are values of the chart: the configuration is what stands below `config` in them"],
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\ndata: {}",
+            ["a Kubernetes object: in the chart's ConfigMap the configuration is data[authz.yaml]"],
+        ),
         ("listen: 7", ["listen: a mapping of settings is expected"]),
         (
             "authorizers: [{name: a, accept: []}]",
