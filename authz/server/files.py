@@ -40,14 +40,17 @@ class Read:
     problems: tuple[str, ...] = ()
 
 
-def read(paths: Iterable[Path]) -> Read:
-    """YAML files, and those in folders (not deeper), in the order of their names."""
+def read(paths: Iterable[Path], *, pipes: bool = False) -> Read:
+    """YAML files, and those in folders (not deeper), in the order of their names.
+
+    With `pipes`, also what is waited for: /dev/stdin, or what a shell makes of <(…).
+    """
     found: list[Document] = []
     broken: set[str] = set()
     problems: list[str] = []
     for file in expand(paths):
         try:
-            bodies = _bodies(file)
+            bodies = _bodies(file, pipes=pipes)
         except documents.Malformed as error:
             broken.add(str(file))
             problems.append(f"{file}: {error}")
@@ -61,9 +64,9 @@ def read(paths: Iterable[Path]) -> Read:
     return Read(tuple(found), frozenset(broken), tuple(problems))
 
 
-def _bodies(file: Path) -> list[Any]:
+def _bodies(file: Path, *, pipes: bool) -> list[Any]:
     """A pipe is not waited for, and what has gone may come back: `broken` keeps its last good rules."""
-    if file.exists() and not file.is_file():
+    if file.exists() and not (file.is_file() or (pipes and file.is_fifo())):
         raise documents.Malformed("can not be read: it is not a regular file")
     try:
         return documents.read(file.read_text(encoding="utf-8"))
