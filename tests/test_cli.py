@@ -1,5 +1,6 @@
 """The command line: verbs, exit codes, and what a person reads."""
 
+import os
 from pathlib import Path
 
 import click
@@ -145,6 +146,16 @@ def test_explain_ends_with_1_where_a_rule_has_mistakes(rule):
     assert "spec.rules[0].noAuth" in result.stderr
 
 
+def test_render_and_explain_wait_for_a_pipe():
+    """As of `authz migrate convert … | authz render /dev/stdin`, and of <(…) in a shell."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe:
+        pipe.write(RULE)
+    result = run("explain", f"/dev/fd/{reading}", "--url", "http://shop.example.com/public/x")
+    os.close(reading)
+    assert "allowed: PUBLIC" in result.stdout
+
+
 def test_explain_never_prints_a_token(rule):
     result = run("explain", rule, "--url", "http://shop.example.com/x", "-H", "Authorization: Bearer s3cret")
     assert "s3cret" not in result.output
@@ -266,7 +277,15 @@ def test_whoever_forgot_the_configuration_is_told_where_it_is(rule):
     assert "No authorizer is known: give the configuration too, by --config" in found.stderr
 
 
-def test_files_without_an_apirule_explain_nothing(tmp_path):
+def test_files_without_an_apirule_are_a_problem(tmp_path):
     (tmp_path / "values.yaml").write_text("config: {}\n")
-    found = run("explain", tmp_path, "--url", "https://shop.example.com/")
-    assert (found.exit_code, found.stderr) == (1, "FILES hold no APIRule that can be read\n")
+    for words in (["explain", "--url", "https://shop.example.com/"], ["render"]):
+        found = run(*words, tmp_path)
+        assert (found.exit_code, found.stderr) == (1, "FILES hold no APIRule that can be read\n")
+
+
+def test_an_answer_that_is_no_text_tells_nothing(tmp_path):
+    (tmp_path / "answer").write_bytes(b"\xff\xfe")
+    found = run("explain", "--answer", tmp_path / "answer")
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert found.stderr.startswith("the answer does not tell its request")

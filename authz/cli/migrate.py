@@ -189,7 +189,7 @@ def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: b
         return choices
 
     click.echo(f"asking who issues the tokens of {len(unknown)} addresses", err=True)
-    held = [file.read_text(encoding="utf-8").strip() for file in tokens]
+    held = [options.text(file).strip() for file in tokens]
     found = asyncio.run(learning.ask(unknown, held))
     for url, issuer in found.items():
         click.echo(f"{masking.shown(url)}: {issuer}", err=True)

@@ -20,3 +20,12 @@ def fail_on(problems: Iterable[str]) -> None:
         click.echo(problem, err=True)
     if found:
         sys.exit(1)
+
+
+def text(file: Path) -> str:
+    """What stands in a file, or leave."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail_on([f"{file}: can not be read: {error}"])
+        raise

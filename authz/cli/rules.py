@@ -55,7 +55,7 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
     gc.disable()  # to look for cycles among ten million values takes half the time
     loaded = _load((*files, *cluster), config_file)
     resources, problems = ruleset.translate(loaded)
-    options.fail_on((*loaded.problems, *problems))
+    options.fail_on((*loaded.problems, *problems) or ([] if loaded.rules else [_NO_RULE]))
     made = _for_envoy(resources, loaded) if target == "envoy" else resources
     sys.stdout.write(writing.write(made))  # `echo` would search 80 MB for colours
 
@@ -67,7 +67,11 @@ def render(files: tuple[Path, ...], cluster: tuple[Path, ...], target: str, conf
 @click.option("--header", "-H", "headers", multiple=True, help="A request header, 'Name: value'.")
 @_config
 @click.option("--request", "request_id", help="The x-request-id of a request that was decided.")
-@click.option("--answer", type=click.File(), help="The body that the client got, or - for standard input.")
+@click.option(
+    "--answer",
+    type=click.File(errors="replace"),
+    help="The body that the client got, or - for standard input.",
+)
 @click.option(
     "--admin", default="http://127.0.0.1:9192", show_default=True, help="Of the authorizer that runs."
 )
@@ -151,7 +155,7 @@ def _load(paths: Iterable[Path], config_file: Path | None) -> Loaded:
         given = settings.read(config_file) if config_file else None
     except settings.Invalid as invalid:
         options.fail_on(f"{config_file}: {problem}" for problem in invalid.problems)
-    return ruleset.load(yamls.read(paths), given)
+    return ruleset.load(yamls.read(paths, pipes=True), given)
 
 
 def _headers(lines: Iterable[str]) -> dict[str, str]:

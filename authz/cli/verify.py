@@ -65,8 +65,15 @@ def verify(files: tuple[str, ...], new: Path, **said: Any) -> None:
     for line in proof.table(tally):
         click.echo(line)
     if said["json_file"]:
-        said["json_file"].write_text(proof.document(tally), encoding="utf-8")
+        _keep(said["json_file"], proof.document(tally))
     sys.exit(0 if tally.is_good else 1)
+
+
+def _keep(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        options.fail_on([f"{file}: can not be written: {error}"])
 
 
 def _matter(files: tuple[str, ...], new: Path, said: Mapping[str, Any]) -> Matter:
@@ -117,7 +124,7 @@ def findings_of(file: Path, loaded: Loaded) -> list[Finding]:
         click.echo(f"{file} is not there: only what changes for callers anyway is explained", err=True)
         return []
     try:
-        return reported.read(file.read_text(encoding="utf-8"), [rule for _, rule in loaded.rules])
+        return reported.read(options.text(file), [rule for _, rule in loaded.rules])
     except ValueError as error:
         options.fail_on([f"{file}: {error}"])
         raise
@@ -129,9 +136,9 @@ def _credentials(file: Path | None) -> list[Credential]:
     if file is None:
         return []
     try:
-        return wallet.read(file.read_text(encoding="utf-8"))
-    except (wallet.Invalid, UnicodeDecodeError) as error:
-        options.fail_on([f"{file}: {error if isinstance(error, wallet.Invalid) else 'it is no text'}"])
+        return wallet.read(options.text(file))
+    except wallet.Invalid as error:
+        options.fail_on([f"{file}: {error}"])
         raise
 
 

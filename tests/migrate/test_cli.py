@@ -71,6 +71,13 @@ def test_reports_go_where_they_are_wanted(tmp_path):
     assert "Answer" not in result.stderr
 
 
+def test_a_token_that_is_no_text_is_a_problem(tmp_path):
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    result = run(REALISTIC, "--token", tmp_path / "token")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{tmp_path / 'token'}: can not be read: " in result.stderr
+
+
 def test_standard_input_is_read():
     rules = [
         {

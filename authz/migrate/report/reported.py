@@ -17,7 +17,7 @@ def read(text: str, rules: Iterable[APIRule]) -> list[Finding]:
         report = json.loads(text)
         others = bound.others(report["apirules"], bound.digests(rules))
         found = [_finding(row) for row in report["findings"]]
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("it is no report of `authz migrate convert`") from error
     if others:
         raise ValueError(f"it is about another {others[0]}: convert again, or go without the report")
