@@ -1,6 +1,8 @@
 """The command line: verbs, exit codes, and what a person reads."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -275,6 +277,20 @@ def test_whoever_forgot_the_configuration_is_told_where_it_is(rule):
     found = run("explain", rule, "--url", "https://shop.example.com/")
     assert "AUTHORIZER_ELSEWHERE" in found.stdout
     assert "No authorizer is known: give the configuration too, by --config" in found.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("where", "said"), [("/dev/full", "[Errno 28] No space left on device\n"), ("a pipe nobody reads", "")]
+)
+def test_what_can_not_be_printed_is_told_in_a_line(where, said):
+    command = [sys.executable, "-m", "authz", "config", "example"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe, Path("/dev/full").open("w") as full:
+        there = full if where == "/dev/full" else pipe
+        done = subprocess.run(command, stdout=there, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_files_without_an_apirule_are_a_problem(tmp_path):

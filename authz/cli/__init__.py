@@ -3,13 +3,28 @@
 Exit codes: 0 good, 1 the input has problems, 2 wrong usage. Problems go to stderr, all at once.
 """
 
+import errno
+from typing import Any
+
 import click
 
 from authz import __version__
-from authz.cli import config, laptop, migrate, rules, running
+from authz.cli import config, laptop, migrate, options, rules, running
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Verbs(click.Group):
+    """What the machine refuses at a verb's end, such as a disk that is full, is told in a line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads has had enough: click ends it without a word
+                raise
+            options.fail_on([str(error)])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="authz")
 def main() -> None:
     """The access layer of an Istio gateway.

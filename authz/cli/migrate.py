@@ -164,17 +164,14 @@ def _write(
 ) -> None:
     from authz.migrate.conversion import output, rendering
 
-    try:
-        if out:
-            output.write(out, made, problems)
-        else:
-            sys.stdout.write(output.stream(made))
-        if report:
-            report.write_text(rendering.markdown(made, problems), encoding="utf-8")
-        if json_file:
-            json_file.write_text(rendering.as_json(made, problems), encoding="utf-8")
-    except OSError as error:
-        options.fail_on([str(error)])
+    if out:
+        output.write(out, made, problems)
+    else:
+        sys.stdout.write(output.stream(made))
+    if report:
+        report.write_text(rendering.markdown(made, problems), encoding="utf-8")
+    if json_file:
+        json_file.write_text(rendering.as_json(made, problems), encoding="utf-8")
 
 
 def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: bool) -> Choices:

@@ -65,15 +65,8 @@ def verify(files: tuple[str, ...], new: Path, **said: Any) -> None:
     for line in proof.table(tally):
         click.echo(line)
     if said["json_file"]:
-        _keep(said["json_file"], proof.document(tally))
+        said["json_file"].write_text(proof.document(tally), encoding="utf-8")
     sys.exit(0 if tally.is_good else 1)
-
-
-def _keep(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        options.fail_on([f"{file}: can not be written: {error}"])
 
 
 def _matter(files: tuple[str, ...], new: Path, said: Mapping[str, Any]) -> Matter:

@@ -78,6 +78,12 @@ def test_a_token_that_is_no_text_is_a_problem(tmp_path):
     assert f"{tmp_path / 'token'}: can not be read: " in result.stderr
 
 
+def test_a_report_that_can_not_be_written_is_a_problem(tmp_path):
+    result = run(SHAPES, "--offline", "--report", tmp_path / "nowhere" / "r.md")
+    assert result.exit_code == 1
+    assert f"No such file or directory: '{tmp_path}/nowhere/r.md'" in result.stderr
+
+
 def test_standard_input_is_read():
     rules = [
         {
