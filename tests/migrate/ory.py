@@ -128,6 +128,12 @@ class Oathkeeper:
         ours = [line for line in lines if line.startswith("ory_oathkeeper_requests_total")]
         return sum(float(line.rpartition(" ")[2]) for line in ours if 'service="oathkeeper-proxy"' in line)
 
+    @property
+    def rules(self) -> list[Any]:
+        """What it has taken."""
+        found: list[Any] = httpx.get(f"{self.url}/rules", trust_env=False, timeout=PATIENCE_S).json()
+        return found
+
     def stop(self) -> None:
         self._process.kill()  # it would wait for idle connections, and keeps nothing
         self._process.wait(PATIENCE_S)

@@ -93,6 +93,7 @@ async def _travel(world, stack):
     await apply("--to", "switch", *report)
     await _left(world)
     await apply("--to", "finish")
+    await asyncio.to_thread(until, lambda: not world.oathkeeper.rules)
     await undo("--to", "prepare", *oathkeeper)
     await apply("--to", "switch", "--without-shadow")
     await _left(world)
