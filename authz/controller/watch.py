@@ -165,8 +165,7 @@ class Watch(Generic[T]):
         """From what is known until the watch ends or breaks. Raises Expired or Refused."""
         began_s, catching_up = asyncio.get_running_loop().time(), self._catching_up
         try:
-            async with asyncio.timeout(None) as self._following:
-                await self._hear(CATCH_UP_S if catching_up else random.uniform(FOLLOW_S, 2 * FOLLOW_S))  # noqa: S311 - not a secret
+            await self._hear(CATCH_UP_S if catching_up else random.uniform(FOLLOW_S, 2 * FOLLOW_S))  # noqa: S311 - not a secret
         except TimeoutError:
             return
         except Refused as refused:
@@ -183,19 +182,22 @@ class Watch(Generic[T]):
                 self._catching_up = None
             elif asyncio.get_running_loop().time() - began_s < 1.0:
                 await self._pause()
-        finally:
-            self._following = None
 
     async def _hear(self, for_s: float) -> None:
+        """Raises TimeoutError if somebody wants to know what has happened by now."""
         query = self._select | {
             "watch": "1",
             "allowWatchBookmarks": "true",
             "resourceVersion": str(self._version),
             "timeoutSeconds": str(int(for_s)),
         }
-        async for line in self._api.lines(self.kind, query, self._quiet_s):
-            self._take(decoded(line))
-            self.failures = 0
+        try:
+            async with asyncio.timeout(None) as self._following:
+                async for line in self._api.lines(self.kind, query, self._quiet_s):
+                    self._take(decoded(line))
+                    self.failures = 0
+        finally:
+            self._following = None
 
     def _take(self, event: Document) -> None:
         document = event["object"]

@@ -158,3 +158,20 @@ async def test_before_it_leads_it_hears_what_a_dead_connection_has_not_told(api,
     assert store.known == {"n/a": 1}
     assert watch.lists == 1
     await watch.fresh()
+
+
+async def test_it_may_begin_to_lead_while_a_watch_pauses_that_broke_off(api, watched):
+    store, watch, _ = watched
+    await begun(watch)
+    watch._heard_s -= FRESH_S
+    api.events.put_nowait(Unreachable("down"))
+
+    async def pauses():
+        return watch.failures
+
+    await eventually(pauses)
+    asked = asyncio.create_task(watch.fresh())
+    api.events.put_nowait(api.event("ADDED", api.put("a", spec=1)))
+    api.events.put_nowait(None)
+    await asked
+    assert store.known == {"n/a": 1}
