@@ -123,12 +123,20 @@ class Controller:
             await self.election.until(leads=True)
             work = asyncio.create_task(self._work())
             ended = asyncio.create_task(self.election.until(leads=False))
-            await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()  # a bug: who can not work must not keep the lease
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            self.telemetry.clear()
+            try:
+                await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if work.done():
+                    work.result()  # a bug: who can not work must not keep the lease
+            finally:  # also of one that is told to stop: it writes nothing once it lets go of the lease
+                for task in (work, ended):
+                    task.cancel()
+                await asyncio.gather(work, ended, return_exceptions=True)
+                self._rest()
+
+    def _rest(self) -> None:
+        """Another one works on it, and tells of it."""
+        self.queue.clear()
+        self.telemetry.clear()
 
     async def _work(self) -> None:
         await asyncio.gather(*(watch.fresh() for watch in self.watches))
@@ -138,9 +146,10 @@ class Controller:
         await self._leader.run()
 
     def _gauges(self) -> Mapping[str, Mapping[str, float]]:
+        leads = self.election.leads()
         return {
-            "authz_controller_leads": {"": float(self.election.leads())},
-            "authz_controller_queue_depth": {"": len(self.queue)},
+            "authz_controller_leads": {"": float(leads)},
+            "authz_controller_queue_depth": {"": len(self.queue) if leads else 0},  # or nobody takes from it
             "authz_controller_queue_failing": {"": self.queue.failing},
             "authz_controller_objects": {one.kind.plural: len(one.store.known) for one in self.watches},
             "authz_controller_watch_lists": {one.kind.plural: one.lists for one in self.watches},

@@ -1,18 +1,22 @@
 """What an APIRule is told, and when its guards go, while the cluster or the leader changes."""
 
 import asyncio
+import time
 
 import pytest
 
 from authz.controller.api import Unreachable
+from authz.controller.election import DEADLINE_S
 from authz.controller.held import FINALIZER
+from authz.controller.kubeconfig import Access
 from authz.controller.leader import Leader
 from authz.controller.reconcile import Reconciler
 from authz.controller.rewrites import TIMES_MAX
+from authz.controller.run import made
 from authz.controller.status import Done, Waiting
 from authz.controller.telemetry import Telemetry
 from authz.controller.workqueue import Queue
-from tests.controller.clusters import PUBLIC, apirule
+from tests.controller.clusters import PUBLIC, SETTINGS, apirule, eventually
 from tests.controller.fakes import FakeApi
 from tests.controller.worlds import Alone
 
@@ -89,3 +93,44 @@ async def test_who_leads_again_lets_guards_stay_for_the_whole_time(alone):
     await asyncio.sleep(0)
     leading.cancel()
     assert isinstance(await alone.reconciler.reconcile("shop/a"), Waiting)
+
+
+@pytest.fixture
+async def controller():
+    controller = made(SETTINGS, Access("http://127.0.0.1:1", None))
+    yield controller
+    await controller.close()
+
+
+async def test_nothing_is_at_work_any_more_when_it_lets_go_of_the_lease(controller):
+    others = asyncio.all_tasks()
+    controller.election._renewed_s = time.monotonic()
+    leading = asyncio.create_task(controller._lead())
+    await asyncio.sleep(0.01)
+    assert len(asyncio.all_tasks() - others) > 3  # it asks what has happened
+    leading.cancel()
+    await asyncio.wait([leading])
+    assert asyncio.all_tasks() == others
+
+
+async def test_the_queue_of_one_that_does_not_lead_is_no_news(controller):
+    controller.election._renewed_s = time.monotonic()
+    leading = asyncio.create_task(controller._lead())
+    controller.world.concern("shop/a")
+    controller.queue.retry("shop/b")
+    await asyncio.sleep(0.01)
+    assert (gauge(controller, "queue_depth"), gauge(controller, "queue_failing")) == (1, 1)
+    controller.election._renewed_s -= DEADLINE_S
+
+    async def none_fails():
+        return gauge(controller, "queue_failing") == 0
+
+    await eventually(none_fails, 5)
+    controller.world.concern("shop/c")
+    assert gauge(controller, "queue_depth") == 0
+    leading.cancel()
+    await asyncio.wait([leading])
+
+
+def gauge(controller, name):
+    return controller._gauges()[f"authz_controller_{name}"][""]
