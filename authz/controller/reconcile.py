@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 
-from authz.controller import exposure, facts, held, kinds, obstruction, status
+from authz.controller import exposure, facts, held, kinds, status, waits
 from authz.controller.api import Api, Refused
 from authz.controller.events import Events
 from authz.controller.facts import Facts
 from authz.controller.held import FINALIZER, Rule
 from authz.controller.kinds import APIRULES, EMITTED, VIRTUAL_SERVICES, Document
-from authz.controller.plan import Apply, Delete, Phase, Step, admits_less, plan
+from authz.controller.plan import Apply, Delete, Phase, Step, plan
 from authz.controller.rewrites import Contested, Rewrites, lost
 from authz.controller.sidecars import Sidecars
 from authz.controller.status import Disputed, Done, Failed, Obstructed, Unreadable, Verdict, Waiting
@@ -42,12 +42,13 @@ class Reconciler:
     def begin(self) -> None:
         """Another one may have led meanwhile."""
         self._departed_s.clear()
+        self._world.judged.clear()
 
     async def reconcile(self, key: str) -> Verdict:
         """Raises Refused, Unreachable or NotLeading; what was done until then stays, and is right."""
         rule = self._world.rules.known.get(key)
         if rule is None:
-            self._world.unguided.discard(key)
+            self._world.forget(key)
             self._departed_s.pop(key, None)
             await self._bury(key)
             self._telemetry.forget(key)
@@ -60,6 +61,7 @@ class Reconciler:
         return verdict
 
     async def _pursue(self, rule: Rule) -> Verdict:
+        self._world.judged[rule.key] = rule.apirule
         if rule.apirule is None:
             return Unreadable(rule.problems, serves=await self._still_serves(rule.key))
         try:
@@ -67,9 +69,12 @@ class Reconciler:
             desired = found.translated
         except Invalid as invalid:
             return Obstructed(invalid.problems, serves=await self._still_serves(rule.key))
-        self._world.unguided.discard(rule.key)
-        self._world.belongings.expect(rule.key, desired)
+        self._world.unguided.pop(rule.key, None)
         phases = plan(desired, self._world.actual(rule.key, desired))
+        if wait := waits.to_write(rule.key, phases, self._world):
+            await self._still_serves(rule.key, wait.roots)
+            return Waiting(wait.message)
+        self._world.belongings.expect(rule.key, desired)
         try:
             return await self._take(rule, found, phases)
         except Contested as contested:
@@ -80,17 +85,13 @@ class Reconciler:
                 raise
             return Failed(str(refused))
 
-    async def _still_serves(self, key: str) -> bool:
-        """Its last version goes on, unless its guards do not stand any more."""
-        self._world.unguided.add(key)
+    async def _still_serves(self, key: str, roots: Iterable[str] = ()) -> bool:
+        """Its last version goes on, unless its guards do not stand any more. `roots`: for whom it waits."""
+        self._world.unguided[key] = frozenset(roots or (key,))
         if exposure.is_exposed(key, self._world):
             await self._phases(plan((), exposure.routes(key, self._world)))
             self._world.concern(key)  # its hosts may be somebody else's now
         return bool(exposure.routes(key, self._world))
-
-    def desired(self, rule: Rule) -> tuple[Resource, ...]:
-        """Raises Invalid."""
-        return facts.gather(rule, self._world).translated
 
     async def _take(self, rule: Rule, found: Facts, phases: Sequence[Phase]) -> Verdict:
         """The finalizer is there before the route is; what is left behind before that has our labels."""
@@ -100,7 +101,7 @@ class Reconciler:
         await _together(self._hold(rule), self._phases(phases[:opening]), *looking)
         if bare:
             return Obstructed(tuple(bare), serves=bool(exposure.routes(rule.key, self._world)), unseen=True)
-        if phases[opening:] and (blocker := self._blocker(rule, found.translated)):
+        if phases[opening:] and (blocker := waits.to_route(rule.key, found.translated, self._world)):
             return Waiting(blocker)
         if phases[opening:] and not self._is_current(rule, found):
             return Waiting("The cluster has changed meanwhile")
@@ -119,24 +120,6 @@ class Reconciler:
             now = facts.gather(known, self._world)
             return now == found or now.translated == found.translated
         return False
-
-    def _blocker(self, rule: Rule, desired: Sequence[Resource]) -> str:
-        """Why no route of it may begin now, or nothing: what others still admit to its hosts."""
-        serving = {
-            key
-            for host in self._world.claims.of(rule.key).hosts
-            for key in self._world.ownership.serving(host)
-        }
-        for other in sorted(obstruction.rivals(rule.key, desired, self._world)):
-            known = self._world.rules.known.get(other)
-            try:
-                wanted = self.desired(known) if known and not known.deleting else ()
-            except Invalid:
-                return f"The policies of APIRule {other} admit requests to these hosts, and it is not valid"
-            phases = plan(wanted, self._world.actual(other, wanted))
-            if admits_less(phases) or (phases and other in serving):
-                return f"Waits for APIRule {other} to leave these hosts"
-        return ""
 
     async def _phases(self, phases: Iterable[Phase]) -> None:
         for phase in phases:

@@ -22,6 +22,7 @@ from authz.controller.kinds import (
     Kind,
 )
 from authz.controller.ownership import Ownership
+from authz.controller.standing import Standing
 from authz.controller.watch import Store
 from authz.core.policy import Authorizer
 from authz.istio import cluster, hosts
@@ -54,12 +55,15 @@ class World:
         configured, _ = cluster.parse([], authorizers, identity_headers, settings)
         self._base = replace(configured, services=self.services.known, gateways=self.gateways.known)
         self.belongings = Belongings()
+        self.standing = Standing()
         self.ownership = Ownership(
             self.claims, self.rules.known, self.virtual_services.known, self.policies.known
         )
         self.agreements = Agreements(self.claims, self.belongings, self.ownership.owner)
         self.revision = 0  # of the Services and Gateways
-        self.unguided = set[str]()  # not valid now, and perhaps served still as their last version
+        # Not valid now, and perhaps served still as their last version; or for whom they wait with the next.
+        self.unguided: dict[str, frozenset[str]] = {}
+        self.judged: dict[str, APIRule | None] = {}  # in the version that was looked at last
 
     @property
     def configured(self) -> Cluster:
@@ -102,6 +106,16 @@ class World:
         """True if there is such an APIRule, and nobody knows what it wants."""
         rule = self.rules.known.get(key)
         return rule is not None and rule.apirule is None
+
+    def is_judged(self, key: str) -> bool:
+        """True if it was found out whether this version of it can be, and it is to stay."""
+        rule = self.rules.known.get(key)
+        return rule is not None and not rule.deleting and self.judged.get(key) is rule.apirule
+
+    def forget(self, key: str) -> None:
+        """There is no such APIRule any more."""
+        self.unguided.pop(key, None)
+        self.judged.pop(key, None)
 
     def actual(self, key: str, desired: Iterable[Resource] = ()) -> list[Object]:
         """Its objects in the cluster: by their labels, or because they bear the names that are desired."""
@@ -188,6 +202,7 @@ class World:
         self._object_changed(key, old, new)
 
     def _object_changed(self, _: str, old: Object | None, new: Object | None) -> None:
+        self.standing.changed(old, new)
         for owner in self.belongings.changed(old, new):
             self.concern(owner)
 

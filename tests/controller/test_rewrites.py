@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz.controller import kinds
+from authz.controller import facts, kinds
 from authz.controller.api import Unreachable
 from authz.controller.held import FINALIZER
 from authz.controller.leader import Leader
@@ -152,7 +152,7 @@ def test_of_guards_that_are_to_become_others_none_is_written_out_of_turn(alone):
     assert alone.run() == {"shop/a": "done"}
     there = alone.world.actual("shop/a")
     alone.put(apirule("a", EXT | {"methods": ["POST"]}), generation=2)
-    edited = alone.reconciler.desired(alone.world.rules["shop/a"])
+    edited = facts.gather(alone.world.rules["shop/a"], alone.world).translated
     assert lost(edited, there) == ()
     assert {step.id for phase in lost(edited, []) for step in phase} == {
         (made["kind"], kinds.key(made)) for made in edited if made["kind"] == "AuthorizationPolicy"

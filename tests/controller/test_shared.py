@@ -35,6 +35,17 @@ class Life:
         self.controller = Steered(self.memory, self.memory.documents.values())
         return worded(await self.controller.again())
 
+    def id_of(self, kind: str, name: str) -> tuple[str, str]:
+        """Of an object that an APIRule of this name has."""
+        return next(id_ for id_ in self.memory.documents if id_[0] == kind and f"/{name}-" in f"{id_[1]}-")
+
+    def has(self, name: str, kind: str = "") -> bool:
+        """It has objects, or such ones."""
+        return any(
+            one != "APIRule" and kind in ("", one) and f"/{name}-" in f"{key}-"
+            for one, key in self.memory.documents
+        )
+
     def named(self, kind: str, text: str) -> bool:
         """Some object of the kind holds it."""
         return any(
@@ -89,6 +100,91 @@ async def test_who_says_nothing_else_of_the_same_has_nothing_to_agree_on(second)
     life = Life()
     await life.put(apirule("first", JWT))
     assert await life.put(apirule("second", second)) == {"first": "done", "second": "done"}
+
+
+UNHEARD = {"unheard": "of"}
+
+
+@pytest.mark.parametrize("fault", [MISSING, THEIRS | UNHEARD], ids=["obstructed", "unreadable"])
+@pytest.mark.parametrize(("first", "second", "_"), DIFFERING)
+async def test_who_can_not_follow_has_settled_it_until_it_is_mended(first, second, _, fault):
+    life = Life()
+    await life.put(of("evil", apirule("settler", first | THEIRS)))
+    await life.put(of("evil", apirule("settler", first | fault)))
+    for outcomes in (await life.put(apirule("home", second)), await life.restart()):
+        assert outcomes["home"].startswith("The policies of APIRule evil/settler have the same pods verify")
+    assert not life.has("home")
+    assert (await life.put(of("evil", apirule("settler", second | THEIRS))))["settler"] == "done"
+    assert (await life.put())["home"] == "done"
+
+
+async def test_to_say_the_same_and_not_to_be_valid_is_not_to_follow():
+    life = Life()
+    settler = {"path": "/a"} | THEIRS
+    await life.put(of("evil", apirule("settler", [OTHER_KEYS | settler])))
+    await life.put(of("evil", apirule("settler", [JWT | settler, PUBLIC | MISSING])), apirule("home", JWT))
+    assert not life.has("home")
+
+
+@pytest.mark.parametrize(("first", "second", "_"), DIFFERING)
+async def test_who_goes_has_settled_it_until_its_guards_have_gone(first, second, _):
+    life = Life()
+    life.controller._reconciler.guards_outlive_s = 1_000.0
+    await life.put(of("evil", apirule("settler", first | THEIRS)))
+    life.memory.remove("APIRule", "evil/settler")
+    outcomes = await life.put(apirule("home", second))
+    assert outcomes["home"] == "Waits for APIRule evil/settler to take its policies from these pods"
+    assert not life.has("home")
+    life.controller._reconciler.guards_outlive_s = 0.0
+    assert await life.put() == {"home": "done"}
+
+
+async def test_what_a_waiting_one_made_of_its_last_version_goes_if_its_guards_do():
+    life = Life()
+    await life.put(of("evil", apirule("settler", OTHER_KEYS | THEIRS)))
+    await life.put(of("evil", apirule("settler", OTHER_KEYS | MISSING)))
+    await life.put(apirule("home", OTHER_KEYS))
+    await life.put(apirule("home", JWT))
+    assert life.has("home")
+    life.memory.remove("AuthorizationPolicy", life.id_of("AuthorizationPolicy", "home")[1])
+    await life.put()
+    assert not life.has("home", "VirtualService")
+
+
+@pytest.mark.parametrize("order", ["abc", "cba", "bca"])
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(("first", "second", "_"), DIFFERING)
+async def test_those_who_share_pods_may_all_change_to_the_same(first, second, _, at_once, order):
+    life = Life()
+    await life.put(*(apirule(name, first) for name in "abc"))
+    for name in order:
+        life.memory.put(apirule(name, second), 25)
+        if not at_once:
+            await life.put()
+    assert await life.put() == dict.fromkeys("abc", "done")
+
+
+async def test_who_waits_for_one_that_can_not_follow_can_not_either():
+    """It says what the newcomer says, but its last version stays."""
+    life = Life()
+    elsewhere = ELSEWHERE["service"] | {"namespace": "shop"}
+    await life.put(of("evil", apirule("bad", FOREIGN | {"service": elsewhere})))
+    await life.put(of("evil", apirule("bad", FOREIGN | MISSING)))
+    await life.put(of("evil", apirule("settler", OTHER_KEYS | THEIRS)))
+    follows = [{"path": "/a"} | JWT | THEIRS, EXT | {"service": elsewhere}]
+    outcomes = await life.put(of("evil", apirule("settler", follows)), apirule("home", JWT))
+    assert "APIRule evil/bad" in outcomes["settler"]
+    assert "APIRule evil/settler" in outcomes["home"]
+    assert not life.has("home")
+    life.memory.remove("APIRule", "evil/bad")
+    assert await life.put() == {"settler": "done", "home": "done"}
+
+
+async def test_who_stands_beside_one_that_can_not_follow_is_kept_as_it_is():
+    life = Life()
+    await life.put(apirule("b", JWT), of("evil", apirule("a", JWT | THEIRS)))
+    await life.put(of("evil", apirule("a", JWT | THEIRS | UNHEARD)))
+    assert (await life.put(apirule("b", [JWT, PUBLIC | {"path": "/b", "methods": ["POST"]}])))["b"] == "done"
 
 
 async def test_a_refused_newcomer_settles_nothing_between_newcomers():

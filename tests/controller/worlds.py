@@ -6,7 +6,7 @@ For what depends on who is there and who came first; the real API server is aske
 import itertools
 from typing import Any
 
-from authz.controller import exposure
+from authz.controller import exposure, facts, waits
 from authz.controller.kinds import Document
 from authz.controller.plan import Apply, Delete, plan
 from authz.controller.reconcile import Reconciler
@@ -57,13 +57,13 @@ class Alone:
     def _reconcile(self, key: str) -> str:
         rule = self.world.rules.known[key]
         try:
-            desired = self.reconciler.desired(rule)
+            desired = facts.gather(rule, self.world).translated
         except Invalid as invalid:
-            self.world.unguided.add(key)
+            self.world.unguided[key] = frozenset([key])
             for route in exposure.routes(key, self.world) if exposure.is_exposed(key, self.world) else ():
                 self.world.virtual_services.forget(route.key)
             return "; ".join(map(str, invalid.problems))
-        if blocker := self.reconciler._blocker(rule, desired):
+        if blocker := waits.to_route(key, desired, self.world):
             return blocker
         self.world.belongings.expect(key, desired)
         for step in itertools.chain.from_iterable(plan(desired, self.world.actual(key, desired))):
