@@ -11,7 +11,7 @@ from authz.migrate.conversion.grouping import Group
 from authz.migrate.conversion.made import Made, Rule
 from authz.migrate.language import budget
 from authz.migrate.paths import patterns
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import About, Contrast, Ledger
 
 Document = dict[str, Any]
 
@@ -51,7 +51,7 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
         _ask_to_divide(group, count)
         return None
     with budget.limited(budget.HOST_MAX):
-        arranged = _arranged(group, ledger)
+        arranged = _arranged(group)
     if group.is_open or not arranged:
         return None
     if len(arranged) > syntax.RULES_MAX:
@@ -71,14 +71,14 @@ def build(group: Group, ours: frozenset[str]) -> Built | None:
     return Built(document, tuple(arranged))
 
 
-def _arranged(group: Group, ledger: Ledger) -> list[Rule]:
+def _arranged(group: Group) -> list[Rule]:
     """What is not shut, in order, with a row for whatever two rules have in common."""
     rules = [rule for made in group.made for rule in Rule.of(made)]
-    _tell_shut(rules, ledger)
-    arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], ledger)
-    guarded = passed_on.refused(arranged, ledger)
-    deciding.tell(group.made, guarded, ledger)
-    encoded.tell(group.made, ledger)
+    _tell_shut(rules, group.about)
+    arranged = order.arranged([rule for rule in rules if not rule.made.is_shut], group.about)
+    guarded = passed_on.refused(arranged, group.about)
+    deciding.tell(group.made, guarded, group.about)
+    encoded.tell(group.made, group.about)
     return guarded
 
 
@@ -101,7 +101,7 @@ def _tell_ambiguous(rules: Sequence[Rule], ledger: Ledger) -> None:
         "path too that Oathkeeper refused when it had decoded it, such as /public/..%2Fadmin."
     )
     witness = f"{rules[0].methods[0]} {extra or '/a//b'}"
-    ledger.narrowed("new: spec.ambiguousPaths", "ambiguous-paths", message, witness=witness)
+    ledger.narrowed("new: spec.ambiguousPaths", "ambiguous-paths", message, Contrast(witness=witness))
 
 
 def _only_new(rule: Rule) -> str:
@@ -113,11 +113,8 @@ def _only_new(rule: Rule) -> str:
 
 def _tell_new(written: list[Document], rules: list[Rule], group: Group) -> None:
     """What each rule is now, beside what it was."""
-    ledgers = {ledger.origin: ledger for ledger in group.ledgers}
     for index, (new, rule) in enumerate(zip(written, rules, strict=True)):
         old = rule.made.old
-        ledger = ledgers[old.origin]
-        ledger.index = old.index
         by = (
             ", ".join(new["extAuth"]["authorizers"])
             if "extAuth" in new
@@ -126,8 +123,8 @@ def _tell_new(written: list[Document], rules: list[Rule], group: Group) -> None:
             else "noAuth"
         )
         said = f"{', '.join(new['methods'])} {new['path']}: {by}"
-        ledger.kept(f"new: spec.rules[{index}]", "The new rule.", old=", ".join(old.handlers), new=said)
-        ledger.index = None
+        place = f"new: spec.rules[{index}]"
+        group.about(old).kept(place, "The new rule.", old=", ".join(old.handlers), new=said)
 
 
 def _needs_authorizer(rules: list[Made]) -> bool:
@@ -140,18 +137,17 @@ def _stays_in_mesh(made: Made, ours: frozenset[str]) -> bool:
     return made.workload not in ours or not all(way.accept for way in made.ways)
 
 
-def _tell_shut(rules: list[Rule], ledger: Ledger) -> None:
+def _tell_shut(rules: list[Rule], about: About) -> None:
     """What nobody may use has no rule; unless another would let its requests pass."""
     for shut in (rule for rule in rules if rule.made.is_shut):
         for other in rules:
             if not other.made.is_shut and (order.meets(shut, other) or _takes_methods(shut, other)):
-                ledger.index = shut.made.old.index
+                old = shut.made.old
                 question = (
-                    f"Nobody may use {shut.template}, but {order.field(other)} would let its requests pass. "
-                    "Who may?"
+                    f"Nobody may use {shut.template}, but {other.made.old.named_beside(old)} would let its "
+                    "requests pass. Who may?"
                 )
-                ledger.ask(order.field(shut), question, "take the path out of the other rule", code="shut")
-    ledger.index = None
+                about(old).ask(old.path_at, question, "take the path out of the other rule", code="shut")
 
 
 def _takes_methods(shut: Rule, other: Rule) -> bool:

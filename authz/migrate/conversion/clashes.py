@@ -57,10 +57,8 @@ def _tell_issuers(rules: Rules) -> None:
 
 
 def _ask(ledger: Ledger, made: Made, question: str, answer: str, old: str) -> None:
-    ledger.index = made.old.index
-    ledger.ask(_at(made), question, answer, old=old, code="identity")
-    ledger.index = None
+    ledger.about(made.old.index).ask(_at(made), question, answer, old=old, code="identity")
 
 
 def _at(made: Made) -> str:
-    return f"{made.old.at}.mutators".removeprefix(".")
+    return made.old.field("mutators")

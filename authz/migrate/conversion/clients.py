@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from authz.migrate.old.rule import Client, Origin
-from authz.migrate.report.rows import UNKNOWN, Ledger, text
+from authz.migrate.report.rows import UNKNOWN, Contrast, Ledger, text
 
 Document = dict[str, Any]
 
@@ -53,7 +53,8 @@ def convert(client: Client, accepted: frozenset[str]) -> tuple[Document, Ledger]
         elif known := _ELSEWHERE.get(field):
             ledger.kept(at, known, old=value)
         else:
-            ledger.narrowed(at, UNKNOWN, "No standard has this field; nothing is made of it.", old=value)
+            message = "No standard has this field; nothing is made of it."
+            ledger.narrowed(at, UNKNOWN, message, Contrast(value))
     made.setdefault("client_name", client.name)
     return {"kept_in": f"OAuth2Client {client.key}"} | made | _of_proxy(made), ledger
 

@@ -8,7 +8,7 @@ from authz.migrate.conversion.handlers import HANDLERS
 from authz.migrate.conversion.mutators import MUTATORS
 from authz.migrate.old.rule import Origin, Settings
 from authz.migrate.report import rows as report
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import Contrast, Ledger
 
 # The longest beginning that fits says what becomes of a setting.
 _PLACES = {
@@ -42,7 +42,7 @@ def rows(settings: Settings, accepted: frozenset[str]) -> Ledger:
             ledger.kept(at, message, old=value)
         else:
             message = "Oathkeeper has no such setting; nothing is made of it."
-            ledger.narrowed(at, report.UNKNOWN, message, old=value)
+            ledger.narrowed(at, report.UNKNOWN, message, Contrast(old=value))
     if "redirect" in settings.fallback and settings.errors.get("redirect", {}).get("enabled"):
         _redirect(settings, ledger)
     return ledger
@@ -89,7 +89,7 @@ def _redirect(settings: Settings, ledger: Ledger) -> None:
     to = config.get("to", "") if isinstance(config, Mapping) else ""
     if "narrowed:redirect" in ledger.accepted:
         message = f"Who is refused gets an answer, and is sent to {to} only where a session is accepted."
-        ledger.narrowed("errors.fallback", "redirect", message, old="redirect", new="401, 403")
+        ledger.narrowed("errors.fallback", "redirect", message, Contrast("redirect", "401, 403"))
     else:
         question = f"Who was refused was sent to {to}; now only where a session is accepted. Is that enough?"
         ledger.ask("errors.fallback", question, "--accept narrowed:redirect", old="redirect", code="redirect")

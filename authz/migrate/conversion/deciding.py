@@ -5,16 +5,15 @@ Where every path is said exactly, the order of the templates says it all, and no
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from authz.migrate.conversion import order
 from authz.migrate.conversion.asking import asks_less
 from authz.migrate.conversion.made import Made, Rule
 from authz.migrate.conversion.shifts import Places, Shift, shifts
 from authz.migrate.paths import patterns
 from authz.migrate.paths.patterns import Undecided
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import About, Contrast
 
 
-def tell(made: Sequence[Made], rules: Sequence[Rule], ledger: Ledger) -> None:
+def tell(made: Sequence[Made], rules: Sequence[Rule], about: About) -> None:
     """A question for each way in which another rule would decide, unless it says the same."""
     if not any(map(_is_inexact, made)):
         return
@@ -22,12 +21,11 @@ def tell(made: Sequence[Made], rules: Sequence[Rule], ledger: Ledger) -> None:
         told = [rule for rule in rules if method in rule.methods]
         try:
             for shift in _shifts(made, own, told, method):
-                _tell(made, shift, method, ledger)
+                _tell(made, shift, method, about)
         except Undecided as reason:
             question = f"Does each rule decide about the same {method} requests as before? {reason}."
-            at = order.field(told[0]) if told else "match.url"
-            ledger.ask(at, question, "write fewer or simpler paths", code="order")
-    ledger.index = None
+            old = (told[0].made if told else made[own[0]]).old
+            about(old).about(None).ask(old.path_at, question, "write fewer or simpler paths", code="order")
 
 
 def _is_inexact(one: Made) -> bool:
@@ -71,7 +69,7 @@ def _shifts(made: Sequence[Made], own: Places, rules: Iterable[Rule], method: st
         yield Shift(shift.path, tuple(own[at] for at in shift.then), now)
 
 
-def _tell(made: Sequence[Made], shift: Shift, method: str, ledger: Ledger) -> None:
+def _tell(made: Sequence[Made], shift: Shift, method: str, about: About) -> None:
     if shift.now is None or not shift.then:  # the path itself is narrower, or wider, and that is told there
         return
     now, before = made[shift.now], [made[at] for at in shift.then if at != shift.now]
@@ -79,19 +77,14 @@ def _tell(made: Sequence[Made], shift: Shift, method: str, ledger: Ledger) -> No
         one.access == now.access and one.goes_to == now.goes_to and method in one.methods for one in before
     ):
         return
-    at, witness = _field(before[0]), f"{method} {shift.path}"
-    fields = " and ".join(_field(made[place]) for place in shift.then)
-    ledger.index = before[0].old.index
+    first, witness = before[0].old, f"{method} {shift.path}"
+    named = " and ".join(made[place].old.named_beside(first) for place in shift.then)
+    by = now.old.named_beside(first)
     if shift.now not in shift.then:
-        question = f"Whose is {witness}? {fields} matched it, and {_field(now)} would decide now."
-        ledger.ask(at, question, "write the paths so that no two rules match", code="order")
+        question = f"Whose is {witness}? {named} matched it, and {by} would decide now."
+        about(first).ask(first.path_at, question, "write the paths so that no two rules match", code="order")
     elif any(asks_less(now, one) for one in before):
-        message = (
-            f"Oathkeeper answered 500 here, for {fields} match. Now {_field(now)} decides, which asks less."
-        )
+        message = f"Oathkeeper answered 500 here, for {named} match. Now {by} decides, which asks less."
         new = "noAuth" if now.is_public else now.old.handlers
-        ledger.widened(at, "overlap", message, old=before[0].old.path.text, new=new, witness=witness)
-
-
-def _field(one: Made) -> str:
-    return order.field(Rule.of(one)[0])
+        shown = Contrast(first.path.text, new, witness)
+        about(first).widened(first.path_at, "overlap", message, shown)

@@ -10,22 +10,20 @@ from authz.istio import precedence
 from authz.migrate.conversion import fields, reserved
 from authz.migrate.conversion.asking import asks_less
 from authz.migrate.conversion.made import Made, Rule
-from authz.migrate.conversion.paths import field
 from authz.migrate.language.node import Undecided
 from authz.migrate.paths import patterns
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import About, Contrast
 
 CODE = "encoded"
 
 
-def tell(made: Sequence[Made], ledger: Ledger) -> None:
+def tell(made: Sequence[Made], about: About) -> None:
     """For each rule that an encoded character leads away from: a row for the first that it leads to."""
     for one in made:
         if _is_guarded(one) and reserved.are_told(one.old.path):
             other = next((other for other in made if other is not one and _leads_to(other, one)), None)
             if other:
-                _tell(one, other, ledger)
-    ledger.index = None
+                _tell(one, other, about)
 
 
 def _is_guarded(one: Made) -> bool:
@@ -48,13 +46,13 @@ def _meet(one: Made, other: Made) -> bool:
         return True
 
 
-def _tell(one: Made, other: Made, ledger: Ledger) -> None:
+def _tell(one: Made, other: Made, about: About) -> None:
     shown = quote(fields.literal(one.templates[0]), safe="/%")
     message = (
         f"{shown} was decoded before it was compared; now a path is compared as it was sent, and "
-        f"{field(other.old)} takes this one, which lets others pass."
+        f"{other.old.named_beside(one.old)} takes this one, which lets others pass."
     )
-    ledger.index = one.old.index
     new = "noAuth" if other.is_public else ", ".join(other.old.handlers)
     witness = f"{next(name for name in one.methods if name in other.methods)} {shown}"
-    ledger.widened(field(one.old), CODE, message, old=one.old.path.text, new=new, witness=witness)
+    contrast = Contrast(one.old.path.text, new, witness)
+    about(one.old).widened(one.old.path_at, CODE, message, contrast)

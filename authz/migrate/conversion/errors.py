@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from authz.migrate.conversion.access import Access, Case, Way
-from authz.migrate.report.rows import text
+from authz.migrate.report.rows import Contrast, text
 
 ERRORS = {
     "json": "application/problem+json, with WWW-Authenticate.",
@@ -31,7 +31,7 @@ def _redirect(case: Case) -> None:
     to = case.text("to")
     message = f"Who is refused gets an answer, 401 or 403, and is not sent to {to}."
     if "narrowed:redirect" in case.ledger.accepted:
-        case.ledger.narrowed(case.at(), "redirect", message, old=f"redirect to {to}", new="401, 403")
+        case.ledger.narrowed(case.at(), "redirect", message, Contrast(f"redirect to {to}", "401, 403"))
         return
     question = f"{message} Nothing in this rule signs people in: will they find the way?"
     answer = "--accept narrowed:redirect, or add cookie_session to the rule and --session URL"

@@ -10,7 +10,7 @@ from typing import Any
 from authz.istio import syntax
 from authz.migrate.conversion.choices import Choices
 from authz.migrate.old.rule import Old, Upstream
-from authz.migrate.report.rows import Ledger, text
+from authz.migrate.report.rows import Contrast, Ledger, text
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
@@ -109,7 +109,7 @@ def service(upstream: Upstream, ledger: Ledger, default: str) -> dict[str, Any] 
 
 def scheme(old: Old, ledger: Ledger) -> None:
     """An APIRule does not know any: the servers of its Gateway do."""
-    at = f"{old.at}.match.url".removeprefix(".")
+    at = old.path_at
     if not old.schemes:
         question = (
             "Is this rule in use? Its URL begins with neither http:// nor https://, and matched nothing."
@@ -120,14 +120,14 @@ def scheme(old: Old, ledger: Ledger) -> None:
             f"The rule was for {old.schemes[0]} alone; an APIRule is for whatever its Gateway serves "
             "(httpsRedirect there leaves https)."
         )
-        ledger.widened(at, "scheme", message, old=f"{old.schemes[0]}://", new="http://, https://")
+        ledger.widened(at, "scheme", message, Contrast(f"{old.schemes[0]}://", "http://, https://"))
 
 
 def host_header(old: Old, ledger: Ledger) -> None:
     """Oathkeeper's proxy spoke to the Service by the Service's name, unless it was told not to."""
     if old.by_oathkeeper and not old.upstream.preserve_host:
         message = "The workload gets the host that was asked for, as in X-Forwarded-Host, not the Service's."
-        ledger.narrowed(f"{old.at}.host".removeprefix("."), "host-header", message, old="Host: SERVICE")
+        ledger.narrowed(old.field("host"), "host-header", message, Contrast(old="Host: SERVICE"))
 
 
 def host(written: str, ledger: Ledger, at: str) -> str:
@@ -147,15 +147,11 @@ def host(written: str, ledger: Ledger, at: str) -> str:
 
 def methods(old: Old, templates: tuple[str, ...], choices: Choices, ledger: Ledger) -> tuple[str, ...]:
     """Those that are listed. `allow` exposed all of them, listed or not."""
-    at = (
-        f"{old.at}.methods"
-        if old.origin.kind == "APIRule"
-        else f"{old.at + '.' if old.at else ''}match.methods"
-    )
+    at = old.field("methods" if old.origin.kind == "APIRule" else "match.methods")
     listed = tuple(dict.fromkeys(method.upper() for method in old.methods))
     known = tuple(method for method in listed if method in METHODS)
     if unknown := [method for method in listed if method not in METHODS]:
-        ledger.narrowed(at, "methods", "Only methods of HTTP itself can be named.", old=unknown)
+        ledger.narrowed(at, "methods", "Only methods of HTTP itself can be named.", Contrast(old=unknown))
     if "allow" in old.handlers and old.origin.kind == "APIRule":
         rest = [method for method in METHODS if method not in known]
         if choices.all_methods or not known:
@@ -163,7 +159,7 @@ def methods(old: Old, templates: tuple[str, ...], choices: Choices, ledger: Ledg
             return METHODS
         message = "allow let every method pass; now those that are listed. --all-methods keeps the others."
         witness = f"{rest[0]} {literal(templates[0])}" if rest and templates else ""
-        ledger.narrowed(at, "allow-methods", message, old="every method", new=known, witness=witness)
+        ledger.narrowed(at, "allow-methods", message, Contrast("every method", known, witness))
         return known
     if known:
         ledger.kept(at, "The same methods.", old=old.methods, new=known)

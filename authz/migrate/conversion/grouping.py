@@ -11,7 +11,7 @@ from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.judging import Judged
 from authz.migrate.conversion.made import Made
 from authz.migrate.language.node import Undecided
-from authz.migrate.old.rule import Pattern
+from authz.migrate.old.rule import Old, Pattern
 from authz.migrate.report.rows import Ledger
 
 NAME_MAX_LENGTH = 63
@@ -35,6 +35,10 @@ class Group:
     def ledger(self) -> Ledger:
         """Of its first document."""
         return self.ledgers[0]
+
+    def about(self, old: Old) -> Ledger:
+        """Where rows about that rule belong."""
+        return next(one for one in self.ledgers if one.origin == old.origin).about(old.index)
 
     @property
     def is_open(self) -> bool:

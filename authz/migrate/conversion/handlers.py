@@ -9,6 +9,7 @@ from typing import NamedTuple
 from authz.migrate.conversion import credentials, schemas, terms
 from authz.migrate.conversion.access import SECRETS, Access, Case, Nobody, Public, Secret, Way, parts_of, site
 from authz.migrate.conversion.credentials import CLIENT
+from authz.migrate.report.rows import Contrast
 
 KYMAS = ("allow", "no_auth")  # words of an APIRule; Oathkeeper never saw such a rule, and has no such handler
 
@@ -58,7 +59,7 @@ def _anonymous(case: Case) -> list[Access]:
     if "widened:anonymous" not in case.ledger.accepted:
         return [Public(subject, silent=True)]
     message = "A request with an Authorization header got 401; it passes now, as it always did without one."
-    case.ledger.widened(case.at(), "anonymous", message, old="anonymous", new="noAuth")
+    case.ledger.widened(case.at(), "anonymous", message, Contrast("anonymous", "noAuth"))
     return [Public(subject)]
 
 
@@ -106,7 +107,8 @@ def _of_issuer(case: Case, name: str, message: str) -> list[Access]:
         question = f"{message} Whose tokens shall be accepted in place of what {url or 'it'} knows about?"
         case.ledger.ask(case.at(name), question, f"--issuer {url or 'URL'}=ISSUER", old=url)
         return []
-    case.ledger.narrowed(case.at(name), case.handler.name.replace("_", "-"), message, old=url, new=issuer)
+    code = case.handler.name.replace("_", "-")
+    case.ledger.narrowed(case.at(name), code, message, Contrast(url, issuer))
     path = f"{SECRETS}/{CLIENT}-at-{site(issuer)}"
     made = {"issuer": issuer, "clientId": CLIENT, "clientSecretFile": path, "ttl": "1s"}
     made |= terms.asked(case, "exact") | terms.place(case)

@@ -7,7 +7,7 @@ from authz.migrate.conversion import go_templates
 from authz.migrate.conversion.access import Case
 from authz.migrate.conversion.added import Added, meant
 from authz.migrate.conversion.go_templates import Claim
-from authz.migrate.report.rows import text
+from authz.migrate.report.rows import Contrast, text
 
 _TOKEN_CLAIM = re.compile(r'"\{\{[^}]*\}\}"|\{\{[^}]*\}\}')
 
@@ -25,7 +25,7 @@ def convert(case: Case) -> Added:
         question = f"{message} Has the workload been told?"
         case.ledger.ask(case.at(), question, "--accept changed:id-token", old="id_token", code="id-token")
     else:
-        case.ledger.narrowed(case.at(), "id-token", message, old="id_token", new="identityToken")
+        case.ledger.narrowed(case.at(), "id-token", message, Contrast("id_token", "identityToken"))
     case.ledger.kept(
         case.at("issuer_url"), "The same `iss`.", old=issuer, new=f"identityTokens.issuer: {issuer}"
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from authz.migrate.conversion.access import Case
 from authz.migrate.old.defaults import HYDRA
+from authz.migrate.report.rows import Contrast
 
 Pair = tuple[str, str]  # an issuer, and where its keys are
 
@@ -48,7 +49,7 @@ def _named(case: Case, urls: Sequence[str], issuers: Sequence[str]) -> tuple[Pai
         )
         found = tuple((issuer, one[0]) for issuer, one in zip(issuers, matched, strict=True))
         case.ledger.narrowed(
-            at, "issuer-keys", message, old=issuers, new=[f"{one}: {url}" for one, url in found]
+            at, "issuer-keys", message, Contrast(old=issuers, new=[f"{one}: {url}" for one, url in found])
         )
         return found
     open_one = next(issuer for issuer, one in zip(issuers, matched, strict=True) if len(one) != 1)
@@ -82,7 +83,7 @@ def _unnamed(case: Case, urls: Sequence[str]) -> tuple[Pair, ...]:
         return ()
     message = "The old rule took tokens of any issuer that these keys sign; the new one takes this issuer's."
     case.ledger.narrowed(
-        case.at("jwks_urls"), "issuer", message, old=urls, new=[issuer for issuer, _ in found]
+        case.at("jwks_urls"), "issuer", message, Contrast(old=urls, new=[issuer for issuer, _ in found])
     )
     return found
 
@@ -99,7 +100,7 @@ def one(case: Case, url: str, name: str) -> str:
             )
         else:
             message = "An answer may name this issuer only; the old rule took whatever was called active."
-            case.ledger.narrowed(case.at(name), "issuer", message, old=url, new=issuer)
+            case.ledger.narrowed(case.at(name), "issuer", message, Contrast(url, issuer))
         return issuer
     hint = _KYMAS if url == HYDRA else ""
     question = (

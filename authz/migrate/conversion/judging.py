@@ -10,7 +10,7 @@ from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.made import Made
 from authz.migrate.old.defaults import KYMA, NONE
 from authz.migrate.old.rule import Handler, Object, Old, Settings, World
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import Contrast, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,7 @@ def judge(one: Object, world: World, choices: Choices) -> Judged:
     """Without a configuration, APIRules are taken to be of Kyma."""
     ledger = Ledger(one.origin, choices.accepted)
     settings = world.settings or (KYMA if one.origin.kind == "APIRule" else NONE)
-    made = [_rule(old, world, settings, choices, ledger) for old in one.rules]
-    ledger.index = None
+    made = [_rule(old, world, settings, choices, ledger.about(old.index)) for old in one.rules]
     if not one.rules:
         ledger.ask(
             "spec.rules",
@@ -38,14 +37,13 @@ def judge(one: Object, world: World, choices: Choices) -> Judged:
 
 
 def _rule(old: Old, world: World, settings: Settings, choices: Choices, ledger: Ledger) -> Made | None:
-    ledger.index = old.index
     templates = paths.templates(old, world, ledger)
     methods = fields.methods(old, templates, choices, ledger)
     is_on = switched.are_on(old, settings, choices, ledger)
     access = _access(old, settings, choices, ledger) if is_on else ()
     cases = [Case(one, "mutators", settings, choices, ledger, access, old.by_mesh) for one in old.mutators]
     added = mutators.convert(cases)
-    _check_named(added, access, ledger, f"{old.at}.mutators".removeprefix("."))
+    _check_named(added, access, ledger, old.field("mutators"))
     errors.convert([Case(one, "errors", settings, choices, ledger) for one in old.errors], access)
     namespace = old.origin.namespace or choices.namespace
     fields.scheme(old, ledger)
@@ -60,8 +58,8 @@ def _rule(old: Old, world: World, settings: Settings, choices: Choices, ledger: 
 def _access(old: Old, settings: Settings, choices: Choices, ledger: Ledger) -> tuple[Access, ...]:
     """Nothing where a person has to decide."""
     if not old.authenticators:
-        at = f"{old.at}.accessStrategies" if old.origin.kind == "APIRule" else f"{old.at}.authenticators"
-        ledger.ask(at.removeprefix("."), "Who may use this rule? No handler is named.", "add one to the rule")
+        at = old.field("accessStrategies" if old.origin.kind == "APIRule" else "authenticators")
+        ledger.ask(at, "Who may use this rule? No handler is named.", "add one to the rule")
         return ()
     found: list[Access] = []
     if _is_mixed(old, ledger):
@@ -117,14 +115,14 @@ def _tell_elsewhere(access: Access, before: Iterable[Access], case: Case) -> Non
         return
     if any(kind == "session" or "tokenFrom" in said for one in access.accept for kind, said in one.items()):
         message = "Who shows it is no longer anonymous, and a bad one is refused: it is looked at first now."
-        case.ledger.narrowed(case.at(), "optional", message, old="after anonymous", new="before it")
+        case.ledger.narrowed(case.at(), "optional", message, Contrast("after anonymous", "before it"))
 
 
 def _tell_cookies(case: Case) -> None:
     """A session without `only` refuses whoever has some cookie, before others are asked."""
     if case.handler.name == "cookie_session" and not case.texts("only"):
         message = "Any cookie was taken for a session, and refused; now other cookies leave it to the others."
-        case.ledger.widened(case.at("only"), "cookies", message, old="any cookie", new="the session's")
+        case.ledger.widened(case.at("only"), "cookies", message, Contrast("any cookie", "the session's"))
 
 
 def _takes_all(one: Access) -> bool:
@@ -176,7 +174,7 @@ def _consistent(found: list[Access], old: Old, ledger: Ledger) -> tuple[Access, 
     if ways and any(not one.silent for one in public):
         message = "Callers without a credential pass; with another kind of Authorization they no longer do."
         at = f"{old.authenticators[-1].at}.handler"
-        ledger.narrowed(at, "optional", message, old=", ".join(old.handlers), new="anonymous")
+        ledger.narrowed(at, "optional", message, Contrast(", ".join(old.handlers), "anonymous"))
     if ways or public:
         return (*ways, *public[:1])
     return (Nobody(),) if found else ()

@@ -16,11 +16,9 @@ def tell(judged: Iterable[Judged]) -> None:
     for one in judged:
         for made in one.made:
             if problem := _problem(made, known):
-                one.ledger.index = made.old.index
                 question = f"Its authorizer could not be loaded: {problem}. What shall stand there?"
                 at = made.old.authenticators[0].at
-                one.ledger.ask(at, question, f"edit {at}", code="type")
-        one.ledger.index = None
+                one.ledger.about(made.old.index).ask(at, question, f"edit {at}", code="type")
 
 
 def _problem(made: Made, known: dict[str, str]) -> str:

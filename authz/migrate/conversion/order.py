@@ -11,21 +11,18 @@ from authz.istio import precedence
 from authz.migrate.conversion import beside, fields
 from authz.migrate.conversion.asking import asks_less
 from authz.migrate.conversion.made import Rule
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import About, Contrast
 
 
-def arranged(rules: Iterable[Rule], ledger: Ledger) -> list[Rule]:
+def arranged(rules: Iterable[Rule], about: About) -> list[Rule]:
     """Without what no request ever reached, and the special before the general."""
     ordered: list[Rule] = []
     for rule in rules:
-        ledger.index = rule.made.old.index
-        left = _reached(rule, ordered, ledger)
+        left = _reached(rule, ordered, about)
         if left.methods:
             ordered.insert(_place(left, ordered), left)
     for first, later in combinations(ordered, 2):
-        ledger.index = first.made.old.index
-        _tell_meeting(first, later, ledger)
-    ledger.index = None
+        _tell_meeting(first, later, about)
     return ordered
 
 
@@ -34,12 +31,13 @@ def meets(one: Rule, other: Rule) -> bool:
     return bool(set(one.methods) & set(other.methods)) and precedence.overlaps(one.path, other.path)
 
 
-def _reached(rule: Rule, before: list[Rule], ledger: Ledger) -> Rule:
+def _reached(rule: Rule, before: list[Rule], about: About) -> Rule:
     """Only for the methods that no earlier route took away."""
     methods = list(rule.methods)
     if _is_repeated(rule, before):
         message = "No request got here: of two rules with one path Kyma made a route of the first alone."
-        ledger.kept(field(rule), message, old=rule.template, new="left out", code="never-reached")
+        old = rule.made.old
+        about(old).kept(old.path_at, message, old=rule.template, new="left out", code="never-reached")
         return replace(rule, methods=())
     for other in before:
         shared = [method for method in methods if method in other.methods]
@@ -48,7 +46,7 @@ def _reached(rule: Rule, before: list[Rule], ledger: Ledger) -> Rule:
         if other.path != rule.path and _both_by_oathkeeper(rule, other):
             continue
         methods = [method for method in methods if method not in shared]
-        _tell(rule, other, shared, ledger)
+        _tell(rule, other, shared, about)
     return replace(rule, methods=tuple(methods))
 
 
@@ -62,19 +60,20 @@ def _is_repeated(rule: Rule, before: Iterable[Rule]) -> bool:
     )
 
 
-def _tell(rule: Rule, other: Rule, shared: list[str], ledger: Ledger) -> None:
-    at, witness = field(rule), f"{shared[0]} {fields.literal(rule.template)}"
+def _tell(rule: Rule, other: Rule, shared: list[str], about: About) -> None:
+    old, ledger = rule.made.old, about(rule.made.old)
+    named = other.made.old.named_beside(old)
     if not _both_by_oathkeeper(rule, other):
-        message = f"No request got here: {field(other)} took them all."
-        ledger.kept(at, message, old=rule.template, new="left out", code="never-reached")
+        message = f"No request got here: {named} took them all."
+        ledger.kept(old.path_at, message, old=rule.template, new="left out", code="never-reached")
     elif rule.made.access == other.made.access and rule.made.goes_to == other.made.goes_to:
-        message = f"The same as {field(other)}; Oathkeeper answered 500, for both match."
-        ledger.kept(at, message, old=rule.template, new="left out", code="overlap")
+        message = f"The same as {named}; Oathkeeper answered 500, for both match."
+        ledger.kept(old.path_at, message, old=rule.template, new="left out", code="overlap")
     else:
-        question = (
-            f"Which shall decide, this rule or {field(other)}? Both match {witness}: Oathkeeper answered 500."
-        )
-        ledger.ask(at, question, "take the path out of one of the two", old=rule.template, code="overlap")
+        witness = f"{shared[0]} {fields.literal(rule.template)}"
+        question = f"Which shall decide, this rule or {named}? Both match {witness}: Oathkeeper answered 500."
+        answer = "take the path out of one of the two"
+        ledger.ask(old.path_at, question, answer, old=rule.template, code="overlap")
 
 
 def _place(rule: Rule, before: list[Rule]) -> int:
@@ -85,35 +84,30 @@ def _place(rule: Rule, before: list[Rule]) -> int:
     return len(before)
 
 
-def _tell_meeting(first: Rule, later: Rule, ledger: Ledger) -> None:
+def _tell_meeting(first: Rule, later: Rule, about: About) -> None:
     """What became of requests that both are for."""
     if first.made is later.made or not precedence.overlaps(first.path, later.path):
         return
     if _both_by_oathkeeper(first, later) and set(first.methods) & set(later.methods):
-        _tell_overlap(first, later, ledger)
+        _tell_overlap(first, later, about)
 
 
-def _tell_overlap(rule: Rule, other: Rule, ledger: Ledger) -> None:
+def _tell_overlap(rule: Rule, other: Rule, about: About) -> None:
     if beside.are_apart(rule.made.old, other.made.old):
         return
-    at = field(rule)
+    old, ledger = rule.made.old, about(rule.made.old)
     message = (
-        f"Oathkeeper answered 500 where {field(other)} matches too. Now this rule decides, as the first."
+        f"Oathkeeper answered 500 where {other.made.old.named_beside(old)} matches too. "
+        "Now this rule decides, as the first."
     )
-    shared = next(method for method in rule.methods if method in other.methods)
-    witness = f"{shared} {fields.literal(rule.template)}"
     if asks_less(rule.made, other.made):
+        shared = next(method for method in rule.methods if method in other.methods)
         new = "noAuth" if rule.made.is_public else ", ".join(rule.made.old.handlers)
-        ledger.widened(at, "overlap", message, old=rule.template, new=new, witness=witness)
+        shown = Contrast(rule.template, new, f"{shared} {fields.literal(rule.template)}")
+        ledger.widened(old.path_at, "overlap", message, shown)
     else:
-        ledger.kept(at, message, old=rule.template, new=f"before {other.template}", code="overlap")
+        ledger.kept(old.path_at, message, old=rule.template, new=f"before {other.template}", code="overlap")
 
 
 def _both_by_oathkeeper(one: Rule, other: Rule) -> bool:
     return one.made.old.by_oathkeeper and other.made.old.by_oathkeeper
-
-
-def field(rule: Rule) -> str:
-    """Where its path is written."""
-    old = rule.made.old
-    return f"{old.at}.path" if old.origin.kind == "APIRule" else f"{old.at + '.' if old.at else ''}match.url"

@@ -8,22 +8,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from authz.istio import precedence
-from authz.migrate.conversion import fields, order
+from authz.migrate.conversion import fields
 from authz.migrate.conversion.access import Nobody
 from authz.migrate.conversion.added import Added
 from authz.migrate.conversion.made import Rule
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import About
 
 
-def refused(rules: Sequence[Rule], ledger: Ledger) -> list[Rule]:
+def refused(rules: Sequence[Rule], about: About) -> list[Rule]:
     """With a rule that refuses them before each that would let them pass."""
     before: list[list[Rule]] = [[] for _ in rules]
     for at, first in enumerate(rules):
         if first.made.old.by_oathkeeper or first.made.old.by_mesh:
             for place, rule in _refusals(at, rules):
                 before[place].append(rule)
-                _tell(rule, rules[place], ledger)
-    ledger.index = None
+                _tell(rule, rules[place], about)
     return [one for at, rule in enumerate(rules) for one in (*before[at], rule)]
 
 
@@ -47,11 +46,12 @@ def _passed_on(first: Rule, later: Rule, left: Iterable[str]) -> tuple[str, ...]
     return tuple(method for method in later.methods if method in left)
 
 
-def _tell(rule: Rule, later: Rule, ledger: Ledger) -> None:
-    ledger.index = rule.made.old.index
+def _tell(rule: Rule, later: Rule, about: About) -> None:
     who = "Oathkeeper answered 404" if rule.made.old.by_oathkeeper else "The mesh answered 403"
     message = (
-        f"{who} to {', '.join(rule.methods)}, which {order.field(later)} lets pass; "
+        f"{who} to {', '.join(rule.methods)}, which {later.made.old.named_beside(rule.made.old)} lets pass; "
         "an authorizer that accepts nobody refuses them."
     )
-    ledger.kept(order.field(rule), message, old=rule.template, new=rule.methods, code="methods-passed-on")
+    about(rule.made.old).kept(
+        rule.made.old.path_at, message, old=rule.template, new=rule.methods, code="methods-passed-on"
+    )

@@ -4,14 +4,14 @@ from authz.migrate.conversion import beside
 from authz.migrate.old.rule import Old, World
 from authz.migrate.paths import patterns
 from authz.migrate.paths.patterns import Converted, Undecided
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import Contrast, Ledger
 
 WIDER = "widened:paths"
 
 
 def templates(old: Old, world: World, ledger: Ledger) -> tuple[str, ...]:
     """Nothing where a person has to say more."""
-    at = field(old)
+    at = old.path_at
     try:
         found = patterns.convert(old.path.text, old.path.strategy)
     except Undecided as reason:
@@ -33,28 +33,22 @@ def _wider(old: Old, found: Converted, ledger: Ledger) -> tuple[str, ...]:
         return _narrower(old, found, ledger)
     message = f"The new paths take {found.wider_extra} too, which the old one did not."
     witness = f"{_method(old)} {found.wider_extra}"
-    new = found.wider
-    taken = ledger.widened(field(old), "paths", message, old=old.path.text, new=new, witness=witness)
+    taken = ledger.widened(old.path_at, "paths", message, Contrast(old.path.text, found.wider, witness))
     return found.wider if taken else ()
 
 
 def _narrower(old: Old, found: Converted, ledger: Ledger) -> tuple[str, ...]:
     if not found.templates:
         question = f"Which paths are these? None is taken for certain, and {found.missing} is one of them."
-        ledger.ask(field(old), question, f"edit {field(old)}", old=old.path.text, code="paths")
+        ledger.ask(old.path_at, question, f"edit {old.path_at}", old=old.path.text, code="paths")
         return ()
     message = f"{found.missing} matched the old path, and none of the new."
     if found.wider:
         message += f" --accept {WIDER} takes {', '.join(found.wider)}, and with them {found.wider_extra}."
     witness = f"{_method(old)} {found.missing}"
-    ledger.narrowed(field(old), "paths", message, old=old.path.text, new=found.templates, witness=witness)
+    ledger.narrowed(old.path_at, "paths", message, Contrast(old.path.text, found.templates, witness))
     return found.templates
 
 
 def _method(old: Old) -> str:
     return old.methods[0].upper() if old.methods else "GET"
-
-
-def field(old: Old) -> str:
-    """Where it is written."""
-    return f"{old.at}.path" if old.origin.kind == "APIRule" else f"{old.at + '.' if old.at else ''}match.url"

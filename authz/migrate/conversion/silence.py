@@ -8,7 +8,7 @@ from authz.migrate.conversion.judging import Judged
 from authz.migrate.conversion.vocabulary import SETTINGS
 from authz.migrate.report import masking
 from authz.migrate.report import rows as report
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import Contrast, Ledger
 
 # Written by whoever made the object, and read by nobody since.
 _TEXTS = {
@@ -30,10 +30,8 @@ def speak(judged: Judged) -> None:
     """Adds the rows that are missing."""
     ledger = judged.ledger
     for at, value in list(report.silent(judged.object.body, ledger.findings)):
-        ledger.index = _index(at)
         if value not in _EMPTY:
-            _about(at, value, judged.object.body, ledger)
-    ledger.index = None
+            _about(at, value, judged.object.body, ledger.about(_index(at)))
 
 
 def _about(at: str, value: Any, body: Mapping[str, Any], ledger: Ledger) -> None:
@@ -50,7 +48,8 @@ def _about(at: str, value: Any, body: Mapping[str, Any], ledger: Ledger) -> None
         question = "What are the settings of this handler? They have to be an object."
         ledger.ask(at, question, f"edit {at}", old=value, code="type")
     else:
-        ledger.narrowed(at, report.UNKNOWN, "No version has this field; nothing is made of it.", old=value)
+        message = "No version has this field; nothing is made of it."
+        ledger.narrowed(at, report.UNKNOWN, message, Contrast(value))
 
 
 def _about_setting(at: str, value: Any, named: tuple[str, str], ledger: Ledger) -> None:

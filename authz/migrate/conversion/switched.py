@@ -53,7 +53,7 @@ def _has_mutators(old: Old, ledger: Ledger) -> bool:
     """The controller adds `noop` to a Rule that is silent; to a file of access rules nobody adds anything."""
     if old.mutators or old.origin.kind == "APIRule":
         return True
-    at = f"{old.at}.mutators".removeprefix(".")
+    at = old.field("mutators")
     question = "Is this rule in use? It has no mutators: Oathkeeper answered 500 to everyone."
     ledger.ask(at, question, f"edit {at}: [{{handler: noop}}], or take the rule out", code="off")
     return False

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from authz.migrate.conversion.access import Case
-from authz.migrate.report.rows import text
+from authz.migrate.report.rows import Contrast, text
 
 _ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
@@ -21,7 +21,7 @@ def strategy_of(case: Case) -> str | None:
     if strategy in ("exact", "hierarchic", "wildcard"):
         if strategy == "wildcard" and "narrowed:scope-strategy" in case.ledger.accepted:
             message = "A token whose scope is a pattern, like shop.*, does not pass for shop.read any more."
-            case.ledger.narrowed(at, "scope-strategy", message, old=strategy, new="exact")
+            case.ledger.narrowed(at, "scope-strategy", message, Contrast(strategy, "exact"))
             return "exact"
         case.ledger.kept(at, "Scopes are compared in the same way.", old=strategy, new=strategy)
         return strategy
@@ -49,7 +49,7 @@ def prefix(case: Case) -> str:
     said = case.text("prefix")
     if said:
         message = f"The issuer is asked about tokens that do not begin with {said} too, and decides."
-        case.ledger.widened(case.at("prefix"), "prefix", message, old=said, new="any token")
+        case.ledger.widened(case.at("prefix"), "prefix", message, Contrast(said, "any token"))
     return said
 
 
@@ -80,7 +80,7 @@ def algorithms(case: Case) -> dict[str, Any] | None:
         return {"algorithms": kept}
     if kept:
         message = "Symmetric and unsigned tokens are never accepted (RFC 8725)."
-        case.ledger.narrowed(at, "algorithms", message, old=named, new=kept)
+        case.ledger.narrowed(at, "algorithms", message, Contrast(named, kept))
         return {"algorithms": kept}
     question = (
         f"{', '.join(named)}: never accepted, for who can check such a token can make one. Which keys sign?"

@@ -93,6 +93,19 @@ class Old:
         """Of its authenticators, by name."""
         return tuple(handler.name for handler in self.authenticators)
 
+    def field(self, name: str) -> str:
+        """Where that of it stands in its document."""
+        return f"{self.at}.{name}".removeprefix(".")
+
+    @property
+    def path_at(self) -> str:
+        """Where its path is written."""
+        return self.field("path" if self.origin.kind == "APIRule" else "match.url")
+
+    def named_beside(self, other: "Old") -> str:
+        """Where its path is written, and in what document, if that is not the other's."""
+        return self.path_at if self.origin == other.origin else f"{self.origin} ({self.path_at})"
+
     @property
     def by_oathkeeper(self) -> bool:
         """False where the gateway led straight to the service, or the mesh checked the tokens."""

@@ -3,12 +3,12 @@
 Nothing is dropped in silence: what no row speaks of gets a row that says so.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from authz.migrate.old.rule import Origin
+from authz.migrate.old.rule import Old, Origin
 from authz.migrate.report import masking
 
 UNKNOWN = "unknown"  # the code of a field that nobody reads
@@ -49,40 +49,55 @@ class Finding:
     file: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What a difference is between: what was said and what is now, and a request that shows it."""
+
+    old: Any = ""
+    new: Any = ""
+    witness: str = ""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """As a row has them."""
+        return {"old": text(self.old), "new": text(self.new), "witness": self.witness}
+
+
+NO_CONTRAST = Contrast()
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
-    """The rows of one object, as they are found. `accepted` are codes like `widened:paths`."""
+    """The rows of one object, or of the rule `index` of it. `accepted` are codes like `widened:paths`."""
 
     origin: Origin
     accepted: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
     index: int | None = None
 
+    def about(self, index: int | None) -> "Ledger":
+        """The same, for rows about that rule."""
+        return replace(self, index=index)
+
     def kept(self, at: str, message: str, old: Any = "", new: Any = "", code: str = "") -> None:
         """It means what it meant. What stands neither there nor here needs no row."""
         if text(old) or text(new):
             self._add(at, Verdict.KEPT, message, old=text(old), new=text(new), code=code)
 
-    def narrowed(  # noqa: PLR0913  # one for each column
-        self, at: str, code: str, message: str, *, old: Any = "", new: Any = "", witness: str = ""
-    ) -> None:
+    def narrowed(self, at: str, code: str, message: str, shown: Contrast = NO_CONTRAST) -> None:
         """Something that passed does not any more, or no longer so. Who knows what an unknown field holds."""
-        old = masking.HIDDEN if code == UNKNOWN else old
-        self._add(at, Verdict.NARROWED, message, code=code, old=text(old), new=text(new), witness=witness)
+        if code == UNKNOWN:
+            shown = replace(shown, old=masking.HIDDEN)
+        self._add(at, Verdict.NARROWED, message, code=code, **shown.columns)
 
-    def widened(  # noqa: PLR0913  # one for each column
-        self, at: str, code: str, message: str, *, old: Any = "", new: Any = "", witness: str = ""
-    ) -> bool:
+    def widened(self, at: str, code: str, message: str, shown: Contrast = NO_CONTRAST) -> bool:
         """Something passes that did not: true if a person has accepted that, else it is a decision."""
         flag = f"widened:{code}"
         if flag in self.accepted:
-            self._add(at, Verdict.WIDENED, message, code=code, old=text(old), new=text(new), witness=witness)
+            self._add(at, Verdict.WIDENED, message, code=code, **shown.columns)
             return True
-        answer = f"--accept {flag}"
-        self._add(
-            at, Verdict.DECISION, f"{message} Is that wanted?", code=code, old=text(old), new=text(new),
-            witness=witness, answer=answer,
-        )  # fmt: skip
+        question, answer = f"{message} Is that wanted?", f"--accept {flag}"
+        self._add(at, Verdict.DECISION, question, code=code, answer=answer, **shown.columns)
         return False
 
     def ask(self, at: str, question: str, answer: str, old: Any = "", code: str = "") -> None:
@@ -107,6 +122,9 @@ class Ledger:
         self.findings.append(
             Finding(str(self.origin), self.index, at, verdict, shown, file=self.origin.file, **said)
         )
+
+
+About = Callable[[Old], Ledger]  # of rules of several objects: where the rows about one of them belong
 
 
 def text(value: Any) -> str:
