@@ -110,7 +110,10 @@ def service(upstream: Upstream, ledger: Ledger, default: str) -> dict[str, Any] 
 def scheme(old: Old, ledger: Ledger) -> None:
     """An APIRule does not know any: the servers of its Gateway do."""
     at = old.path_at
-    if not old.schemes:
+    if not old.schemes and any("/" in host.text or host.text.startswith("<") for host in old.hosts):
+        question = "Which hosts and paths are these? One pattern is for the scheme, the host and the path."
+        ledger.ask(at, question, f"edit {at}: <http|https>://HOST/<PATH>", code="scheme")
+    elif not old.schemes:
         question = (
             "Is this rule in use? Its URL begins with neither http:// nor https://, and matched nothing."
         )
@@ -148,10 +151,15 @@ def host(written: str, ledger: Ledger, at: str) -> str:
 def methods(old: Old, templates: tuple[str, ...], choices: Choices, ledger: Ledger) -> tuple[str, ...]:
     """Those that are listed. `allow` exposed all of them, listed or not."""
     at = old.field("methods" if old.origin.kind == "APIRule" else "match.methods")
-    listed = tuple(dict.fromkeys(method.upper() for method in old.methods))
+    # Oathkeeper compares them in any case; Envoy, which Kyma gave them to otherwise, to the letter.
+    is_literal = not old.by_oathkeeper and "allow" not in old.handlers
+    listed = tuple(dict.fromkeys(one if is_literal else one.upper() for one in old.methods))
     known = tuple(method for method in listed if method in METHODS)
     if unknown := [method for method in listed if method not in METHODS]:
-        ledger.narrowed(at, "methods", "Only methods of HTTP itself can be named.", Contrast(old=unknown))
+        message = "Only methods of HTTP itself can be named."
+        if is_literal:
+            message = "Envoy compared methods to the letter, so that no request had this one."
+        ledger.narrowed(at, "methods", message, Contrast(unknown))
     if "allow" in old.handlers and old.origin.kind == "APIRule":
         rest = [method for method in METHODS if method not in known]
         if choices.all_methods or not known:

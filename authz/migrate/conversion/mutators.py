@@ -14,6 +14,7 @@ from authz.migrate.conversion.added import Added, meant
 from authz.migrate.conversion.go_templates import Text
 from authz.values import HYPHENS_MAX
 
+_OF_REQUEST = ".MatchContext"  # what Oathkeeper's templates call the request, not its caller
 _claim_header = re.compile(r"[a-z0-9!#$%&'*+.^`|~-]+").fullmatch
 
 
@@ -62,6 +63,10 @@ def _one_header(case: Case, name: str, template: str) -> Added:
 
 def _of_caller(case: Case, at: str, name: str, template: str) -> Added:
     said = meant(go_templates.parse(template), case.access)
+    if said is None and _OF_REQUEST in template:
+        question = f"Does the workload need {name}? It was a part of the request, which the workload has."
+        case.ledger.ask(at, question, f"take {at} out of the rule", template)
+        return Added()
     if said is None:
         question = (
             f"Which claim of the caller's does the workload read in {name}? This template says more than one."

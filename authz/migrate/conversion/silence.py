@@ -18,6 +18,7 @@ _TEXTS = {
     "authority": "Of gRPC: the host, as of any request.",
     "full_method": "Of gRPC: the path, as of any request.",
 }
+_READ = frozenset({"handler", "host", "methods", "path", "url"})  # by whoever was not asked before
 _LEFT_OUT = "left out"
 _EMPTY: tuple[object, ...] = (None, "", {}, [])
 
@@ -47,6 +48,8 @@ def _about(at: str, value: Any, body: Mapping[str, Any], ledger: Ledger) -> None
     elif _is_no_object(at):
         question = "What are the settings of this handler? They have to be an object."
         ledger.ask(at, question, f"edit {at}", old=value, code="type")
+    elif name in _READ and ledger.is_open:
+        ledger.kept(at, "Not looked at yet: something else is asked about the rule.", old=value)
     else:
         message = "No version has this field; nothing is made of it."
         ledger.narrowed(at, report.UNKNOWN, message, Contrast(value))

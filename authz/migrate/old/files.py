@@ -49,13 +49,22 @@ def _bodies(file: str) -> list[Any]:
     """Raises OSError or ValueError."""
     text = sys.stdin.read() if file == STANDARD_INPUT else _text(Path(file))
     if not text.lstrip().startswith(("{", "[")):
-        return documents.read(text)
+        return _yaml(text)
     try:
         return [json.loads(text)]
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     except ValueError:
-        return documents.read(text)  # YAML that begins with a bracket
+        return _yaml(text)  # it may begin with a bracket, too
+
+
+def _yaml(text: str) -> list[Any]:
+    try:
+        return documents.read(text)
+    except documents.Malformed as error:
+        if "aliases" in str(error):
+            raise ValueError(f"{error}; yq 'explode(.)' writes out what they stand for") from error
+        raise
 
 
 def _text(file: Path) -> str:

@@ -17,14 +17,18 @@ from authz.migrate.old.rule import (
     Settings,
     Strategy,
     Upstream,
+    checked_by_mesh,
 )
 
+EVERY_PATH = "/*"  # to Kyma, where its `jwtHandler` was istio; to a regular expression it is slashes alone
 ANNOTATION = "gateway.kyma-project.io/v1beta1-spec"  # where Kyma keeps what its own conversion can not say
 OWNER_LABEL = "apirule.gateway.kyma-project.io/v1beta1"  # of the Rules that Kyma made of APIRules
 
 _OLD = {f"{GROUP}/v1alpha1": "v1alpha1", f"{GROUP}/v1beta1": "v1beta1"}
 _NEW = frozenset({f"{GROUP}/v2alpha1", f"{GROUP}/v2"})
 _SECTIONS = {"authenticators", "authorizers", "mutators", "errors", "access_rules", "serve"}
+_FILES = (".json", ".yaml", ".yml")
+_SAYS_WHO = "authenticators"
 _NOOP = {"handler": "noop"}  # what Oathkeeper's controller writes into a Rule that names no mutators
 
 
@@ -90,14 +94,16 @@ def _of_apirule(origin: Origin, spec: Mapping[str, Any]) -> Iterator[Old]:
     for index, rule in enumerate(map(mapping, sequence(spec.get("rules")))):
         at = f"spec.rules[{index}]"
         own = mapping(rule.get("service"))
+        strategies = _handlers(rule.get("accessStrategies"), f"{at}.accessStrategies")
+        path = str(rule.get("path") or "")
         yield Old(
             origin=origin,
             index=index,
             at=at,
             hosts=(Pattern(host),),
-            path=Pattern(str(rule.get("path") or "")),
+            path=Pattern("/.*" if path == EVERY_PATH and checked_by_mesh(strategies) else path),
             methods=_texts(rule.get("methods")),
-            authenticators=_handlers(rule.get("accessStrategies"), f"{at}.accessStrategies"),
+            authenticators=strategies,
             mutators=_handlers(rule.get("mutators"), f"{at}.mutators"),
             upstream=_service(own or common, common, f"{at}.service" if own else "spec.service"),
             cors=mapping(spec["corsPolicy"]) if isinstance(spec.get("corsPolicy"), Mapping) else None,
@@ -177,16 +183,19 @@ def owner(rule: Mapping[str, Any]) -> str:
 
 
 def of_config_map(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Where Kubernetes keeps Oathkeeper's files: access rules, and its configuration."""
+    """Where Kubernetes keeps Oathkeeper's files, by whatever names: access rules, and its configuration."""
     for key, text in mapping(body.get("data")).items():
-        if isinstance(text, str) and (
-            str(key).endswith("access-rules.json") or _is_configuration(str(key), text)
-        ):
+        if isinstance(text, str) and str(key).endswith(_FILES) and _is_oathkeepers(text):
             yield str(key), text
 
 
-def _is_configuration(key: str, text: str) -> bool:
-    return key in ("config.yaml", "config.yml") and "authenticators:" in text
+def _is_oathkeepers(text: str) -> bool:
+    return _SAYS_WHO in text or all(word in text for word in ("match", "methods", "url"))
+
+
+def of_configuration(text: str) -> bool:
+    """True of a file that says which handlers are on."""
+    return _SAYS_WHO in text and "authorizers" in text
 
 
 def origin_of(file: str, kind: Any, body: Mapping[str, Any]) -> Origin:

@@ -123,7 +123,9 @@ class _Reader:
 def _is_of_settings(body: Any) -> bool:
     """A ConfigMap with Oathkeeper's own configuration comes first, too."""
     return isinstance(body, Mapping) and any(
-        key.startswith("config.") for key, _ in kinds.of_config_map(body) if body.get("kind") == "ConfigMap"
+        kinds.of_configuration(text)
+        for _, text in kinds.of_config_map(body)
+        if body.get("kind") == "ConfigMap"
     )
 
 

@@ -3,7 +3,7 @@
 Values as they stand in the document; nothing is judged here, and nothing of it is left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -116,7 +116,12 @@ class Old:
     @property
     def by_mesh(self) -> bool:
         """An APIRule's `jwt` in the words of Istio."""
-        return any(one.name == "jwt" and "authentications" in one.config for one in self.authenticators)
+        return checked_by_mesh(self.authenticators)
+
+
+def checked_by_mesh(strategies: Iterable[Handler]) -> bool:
+    """An APIRule's `jwt` in the words of Istio is among them."""
+    return any(one.name == "jwt" and "authentications" in one.config for one in strategies)
 
 
 @dataclass(frozen=True, slots=True)

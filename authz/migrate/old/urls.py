@@ -16,6 +16,8 @@ HOSTS_MAX = 50  # as many as an APIRule may have
 # `name.namespace` is a Service's name; with one of these in second place it is an address of the Internet.
 _DOMAINS = frozenset({"com", "org", "net", "io", "dev", "de", "eu", "cloud", "app", "local", "internal"})
 
+_WHOLE = ("<.*>", "<.+>", "<**>")  # every URL
+
 _parts = re.compile(r"<([^<>]*)>|([^<>]+)").findall
 _choice = re.compile(r"\(?(?:\?:)?((?:[A-Za-z0-9.-]|\\\.)+(?:\|(?:[A-Za-z0-9.-]|\\\.)+)*)\)?").fullmatch
 _last_group = re.compile(r"(?<=[^.<])<[^<>]*>\Z").search  # none of a host follows a letter
@@ -23,10 +25,14 @@ _cluster = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+)(?:\.svc(?:\..+)?)?)?").ful
 
 
 def split(url: str) -> tuple[str, str, str]:
-    """Its scheme and its host as they are written, and its path."""
-    scheme, found, rest = url.partition("://")
-    if not found:
-        scheme, rest = url.partition(">")[0] + ">" if url.startswith("<") else "", url
+    """Its scheme and its host as they are written, and its path.
+
+    No scheme where none stands by itself: in `<(http://a|http://b)>/x` one pattern is for all three.
+    """
+    if url in _WHOLE:  # a host of its own, and any path of it
+        return url, url, f"/{url}"
+    end = _outside(url, "://")
+    scheme, rest = (url[:end], url[end + len("://") :]) if end < len(url) else ("", url)
     end = _end_of_host(rest)
     return scheme, rest[:end], rest[end:]
 
@@ -57,20 +63,21 @@ def upstream(written: Mapping[str, Any], at: str) -> Upstream:
 
 def _end_of_host(rest: str) -> int:
     """At the first slash that is in no brackets, or at brackets that can only be the path's."""
-    end = _slash(rest)
+    end = _outside(rest, "/")
     last = _last_group(rest[:end])
     if last and last.start() > 0 and (end == len(rest) or "/" in last[0]):
         return last.start()
     return end
 
 
-def _slash(rest: str) -> int:
+def _outside(text: str, sought: str) -> int:
+    """Where that stands outside of angle brackets; the end if it does not."""
     depth = 0
-    for index, sign in enumerate(rest):
+    for index, sign in enumerate(text):
         depth += (sign == "<") - (sign == ">")
-        if sign == "/" and depth == 0:
+        if depth == 0 and text.startswith(sought, index):
             return index
-    return len(rest)
+    return len(text)
 
 
 def _choices(pattern: str) -> Iterator[str]:
