@@ -6,7 +6,7 @@ from typing import Any
 
 from authz.istio import apirule, precedence, syntax
 from authz.istio.problem import Invalid
-from authz.migrate.conversion import authorizers, deciding, encoded, order, passed_on
+from authz.migrate.conversion import authorizers, deciding, encoded, order, passed_on, spanning
 from authz.migrate.conversion.grouping import Group
 from authz.migrate.conversion.made import Made, Rule
 from authz.migrate.language import budget
@@ -79,6 +79,7 @@ def _arranged(group: Group) -> list[Rule]:
     guarded = passed_on.refused(arranged, group.about)
     deciding.tell(group.made, guarded, group.about)
     encoded.tell(group.made, group.about)
+    spanning.tell(group.host, group.made, group.about)
     return guarded
 
 

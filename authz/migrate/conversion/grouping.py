@@ -12,7 +12,7 @@ from authz.migrate.conversion.judging import Judged
 from authz.migrate.conversion.made import Made
 from authz.migrate.language.node import Undecided
 from authz.migrate.old.rule import Old, Pattern
-from authz.migrate.report.rows import Ledger
+from authz.migrate.report.rows import Contrast, Ledger
 
 NAME_MAX_LENGTH = 63
 _NOT_OURS = ("kubectl.kubernetes.io/last-applied-configuration", "gateway.kyma-project.io/")
@@ -83,16 +83,18 @@ def _of_hosts(found: list[Judged], choices: Choices, cors: Mapping[str, Any]) ->
     by_host: dict[tuple[str, str], list[Judged]] = {}
     homes: dict[str, str] = {}
     for one in found:
+        _check_hosts(one, choices)
         for host in _hosts(one, choices):
             by_host.setdefault((_namespace(one, host, homes, choices), host), []).append(one)
     wild = {host: members for (_, host), members in by_host.items() if is_wildcard(host)}
+    patterns = _by_pattern(found)
     for (namespace, host), named in by_host.items():
-        first, members = named[0], _with_wildcards(host, named, wild)
+        first, members = named[0], _all_of(host, named, wild, patterns)
         is_single = len(members) == 1 and len(_hosts(first, choices)) == 1
         yield Group(
             slug(first.object.origin.name if is_single else host)[:NAME_MAX_LENGTH].strip("-"),
             namespace,
-            _host(host, first.ledger),
+            _host(host, first.ledger) if first.object.rules[0].schemes else "",
             fields.gateway(first.object.rules[0], namespace, choices, first.ledger),
             tuple(rule for one in members for rule in one.made),
             tuple(one.ledger for one in members),
@@ -100,10 +102,41 @@ def _of_hosts(found: list[Judged], choices: Choices, cors: Mapping[str, Any]) ->
         )
 
 
-def _with_wildcards(host: str, named: list[Judged], wild: Mapping[str, list[Judged]]) -> list[Judged]:
-    """And those of `*.example.com`: its rules held for `shop.example.com` too, which has its own now."""
-    found = (one for other, members in wild.items() if below(other, [host]) for one in members)
+def _by_pattern(found: Iterable[Judged]) -> dict[Pattern, list[Judged]]:
+    """Those whose hosts are a pattern, whatever hosts somebody has named for it."""
+    by_pattern: dict[Pattern, list[Judged]] = {}
+    for one in found:
+        for pattern in one.object.rules[0].hosts:
+            if "<" in pattern.text:
+                by_pattern.setdefault(pattern, []).append(one)
+    return by_pattern
+
+
+def _all_of(
+    host: str,
+    named: list[Judged],
+    wild: Mapping[str, list[Judged]],
+    patterns: Mapping[Pattern, list[Judged]],
+) -> list[Judged]:
+    """And whose pattern the host is of, `<.*>` or `*.example.com`: their rules hold for it too."""
+    found = [one for other, members in wild.items() if below(other, [host]) for one in members]
+    found += [one for pattern, members in patterns.items() if hosts.may_be(host, pattern) for one in members]
     return list({id(one): one for one in (*named, *found)}.values())
+
+
+def _check_hosts(one: Judged, choices: Choices) -> None:
+    """What somebody has named for a pattern is of it: else its rules would hold where they never did."""
+    rule = one.object.rules[0]
+    for pattern in rule.hosts:
+        named = choices.hosts.get(pattern.text, ())
+        if named:
+            message = "The pattern is of more hosts than those that you have named; no others are served."
+            one.ledger.narrowed(rule.path_at, "hosts-named", message, Contrast(pattern.text, named))
+        for said in named:
+            if not hosts.may_be(said, pattern):
+                question = f"Which hosts are {pattern.text}? {said} is none of them."
+                answer = f"--host '{pattern.text}=HOST,HOST'"
+                one.ledger.ask(rule.path_at, question, answer, old=said, code="hosts")
 
 
 def _host(written: str, ledger: Ledger) -> str:

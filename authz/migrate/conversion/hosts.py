@@ -9,8 +9,9 @@ from functools import lru_cache
 from authz.istio import syntax
 from authz.migrate.language import automaton, budget, build, charset, regex
 from authz.migrate.language.automaton import Machine, Nfa, States
+from authz.migrate.language.node import Undecided
 from authz.migrate.old.rule import Pattern
-from authz.migrate.paths import meaning
+from authz.migrate.paths import meaning, patterns
 from authz.migrate.paths.words import Words
 
 HOSTS_MAX = 50  # more is no list that a person would read
@@ -39,6 +40,17 @@ def convert(pattern: Pattern) -> Hosts:
     """Raises Undecided."""
     with budget.limited(budget.PATTERN_MAX):
         return _converted(pattern)
+
+
+def may_be(host: str, pattern: Pattern) -> bool:
+    """True if the host is one of the pattern's, as far as can be told; of a wildcard, one below it."""
+    name = host.replace("*", "x", 1)
+    if "<" in name:
+        return False
+    try:
+        return patterns.matches(pattern.text, pattern.strategy, name)
+    except Undecided:
+        return True
 
 
 def _converted(pattern: Pattern) -> Hosts:
