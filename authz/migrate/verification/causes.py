@@ -43,8 +43,17 @@ def was_broken(one: Difference, _: Context) -> bool:
 
 
 def matched_twice(one: Difference, context: Context) -> bool:
-    """Oathkeeper wants exactly one rule; the report has said which is first."""
-    return one.old.status == 500 and len(context.matching) > 1 and context.has("overlap")
+    """Oathkeeper wants exactly one rule; the report has said which is first.
+
+    One of them may have matched by its host's pattern, and not by its path.
+    """
+    by_path = len(context.matching) > 1 and context.has("overlap")
+    return one.old.status == 500 and (by_path or context.has("spanning"))
+
+
+def is_of_no_named_host(one: Difference, context: Context) -> bool:
+    """The host is of a pattern for which somebody has named others."""
+    return one.new.why == "ROUTE" and not context.names_path and context.has("hosts-named")
 
 
 def is_preflight(one: Difference, _: Context) -> bool:

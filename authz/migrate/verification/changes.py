@@ -181,6 +181,12 @@ CHANGES: tuple[Change, ...] = (
         "The new paths are fewer than the old expression's; the report shows one that is missing.",
     ),
     Change(
+        "hosts that nobody named",
+        _LOSSES,
+        causes.is_of_no_named_host,
+        "A rule's hosts were a pattern, and somebody has named those that are served; others have no rule.",
+    ),
+    Change(
         "more paths",
         (*_GAINS, *_REFUSALS),
         causes.is_extra,

@@ -56,7 +56,15 @@ def of_template(path: Path) -> Iterator[str]:
 
 def edges(path: str) -> Iterator[str]:
     """Near a path: what a guard with another idea of it could let by."""
-    yield from (path + "/", path + "x", path + "/x", path[:-1] or "/", path + "//", path + "/a/b/c")
+    yield from (
+        path + "/",
+        "/x" + path,
+        path + "x",
+        path + "/x",
+        path[:-1] or "/",
+        path + "//",
+        path + "/a/b/c",
+    )
     yield from (path.replace(sign, quote(sign, safe="")) for sign in "!$&'()*+,=:@" if sign in path)
     yield from (path + ";x", path + "%2Fx", path + "/%2E%2E/x", path + "%20", path + ".json", "/" + path)
     if path.count("/") > 1:

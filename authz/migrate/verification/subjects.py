@@ -5,7 +5,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from authz.core.policy import Jwt, Policy
+from authz.core.policy import Jwt, Policy, Rule
+from authz.migrate.old import matching
 from authz.migrate.old.rule import Handler, Old, Pattern, Settings
 from authz.migrate.verification import samples
 from authz.migrate.verification.requests import BEARER, Place, Subject
@@ -31,22 +32,37 @@ def subjects(rules: Iterable[Old], settings: Settings | None, policy: Policy, se
 
 
 def completed(rules: Iterable[Old], policy: Policy) -> list[Old]:
-    """With hosts in full: what is short is the new one that begins with it."""
+    """With hosts in full: what is short is the new one that begins with it, a pattern those of it."""
     return [replace(rule, hosts=tuple(_hosts(rule, policy)) or rule.hosts) for rule in rules]
 
 
 def _hosts(rule: Old, policy: Policy) -> Iterator[Pattern]:
     for host in rule.hosts:
+        if "<" in host.text:  # somebody has named some, or a wildcard is the same
+            yield from (Pattern(one, host.strategy) for one in _of_pattern(host, policy))
+            continue
         short = host.text.lower() + "."
-        is_full = "." in host.text or "<" in host.text
+        is_full = "." in host.text
         longer = [] if is_full else [one for one in policy.hosts if one.startswith(short)]
         yield from (Pattern(one, host.strategy) for one in longer or [host.text])
 
 
+def _of_pattern(pattern: Pattern, policy: Policy) -> Iterator[str]:
+    """The new hosts that are of it; of a wildcard one below it."""
+    names = (name.replace("*", "x", 1) for name in policy.hosts)
+    return (name for name in names if matching.matches(pattern, name, decoded=False))
+
+
 def _new(hosts: Iterable[str], policy: Policy) -> Iterator[str]:
     for name in hosts:
-        for rule in policy.hosts[name].rules if name in policy.hosts else ():
+        for rule in _rules(name, policy):
             yield from samples.of_template(rule.path)
+
+
+def _rules(name: str, policy: Policy) -> tuple[Rule, ...]:
+    """The new ones of a host, or of the wildcard above it."""
+    found = policy.hosts.get(name) or policy.hosts.get(f"*.{name.partition('.')[2]}")
+    return found.rules if found else ()
 
 
 def _places(rule: Old, settings: Settings | None) -> Iterator[Place]:
@@ -68,7 +84,7 @@ def _issuers(rule: Old, hosts: Iterable[str], policy: Policy) -> Iterator[str]:
         named = handler.config.get("trusted_issuers")
         yield from map(str, named if isinstance(named, list) else ())
     for name in hosts:
-        for new in policy.hosts[name].rules if name in policy.hosts else ():
+        for new in _rules(name, policy):
             for check in new.checks:
                 yield from (one.issuer for one in check.authorizer.accept if isinstance(one, Jwt))
 
