@@ -1,6 +1,7 @@
 """Old rules as they are found in people's repositories, each odd in its own way: nothing is guessed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,10 @@ from authz.core.policy import Host, Policy
 from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import Conversion, convert
 from authz.migrate.old import files, reading
-from authz.migrate.old.rule import World
-from authz.migrate.report.rows import Verdict
+from authz.migrate.old.rule import Pattern, World
+from authz.migrate.report.rows import Finding, Verdict
+from authz.migrate.verification.differences import context
+from authz.migrate.verification.requests import Sent
 from authz.migrate.verification.subjects import completed, subjects
 from tests.migrate.written import (
     BY_MESH,
@@ -233,6 +236,30 @@ def test_a_rule_that_asks_for_more_may_decide_there():
     made = at_shop((HEALTH, NOOP), (API, TOKEN))
     assert asked(made) == []
     assert [one.object for one in made.findings if one.code == "spanning"] == [f"access rule GET {API}"]
+
+
+@pytest.mark.parametrize(("access", "expected"), [(NOOP, ["capitals"]), (OPEN, [])])
+def test_oathkeeper_compared_hosts_to_the_letter(access, expected):
+    """Browsers send them in small letters, and got 404; a route to the service takes them in any."""
+    world = apirule(strategy("/.*", "GET", access))
+    (body,) = [
+        {**one.body, "spec": {**one.body["spec"], "host": "Shop.Example.com"}} for one in world.objects
+    ]
+    made = convert(reading.read([("f.yaml", body)]))
+    assert [code for *_, code in asked(made)] == expected
+
+
+def test_an_example_of_a_host_has_the_rows_of_all_of_its_rules():
+    """No old path has it: which rule it was made for says nothing about whose new path it is."""
+    first, second = access_rules(access_rule("/a"), access_rule("/b<.*>")).rules
+    rows = [Finding(str(second.origin), 0, "match.url", Verdict.WIDENED, "", code="paths")]
+    found = context(Sent("GET", "x.example.com", "/c", about=first), (first, second), rows, names_path=True)
+    assert found.accepts("paths")
+
+
+def test_a_rule_without_a_host_is_not_tried():
+    (rule,) = apirule(strategy("/a", "GET")).rules
+    assert list(subjects([replace(rule, hosts=(Pattern(""),))], None, Policy(), 1)) == []
 
 
 def test_hosts_that_nobody_named_are_told():

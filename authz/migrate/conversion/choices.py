@@ -14,6 +14,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "widened:encoded": "compare paths as they are sent: %3A is no colon, and another rule may decide",
         "widened:prefix": "ask an issuer about tokens without the `prefix` too: it decides",
         "widened:scheme": "answer under http and https alike, as the Gateway's servers do",
+        "widened:capitals": "answer to shop.example.com where a rule is for Shop.example.com",
         "narrowed:redirect": "answer 401 and 403 where browsers were redirected",
         "narrowed:scope-strategy": "compare scopes to the letter, so that the mesh can do it",
         "changed:id-token": "workloads read x-auth-identity in place of Authorization",

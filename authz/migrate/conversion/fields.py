@@ -126,6 +126,18 @@ def scheme(old: Old, ledger: Ledger) -> None:
         ledger.widened(at, "scheme", message, Contrast(f"{old.schemes[0]}://", "http://, https://"))
 
 
+def spelling(old: Old, ledger: Ledger) -> None:
+    """Oathkeeper compared hosts to the letter, and programs send them in small ones."""
+    capital = next(
+        (one.text for one in old.hosts if "<" not in one.text and one.text != one.text.lower()), ""
+    )
+    if capital and old.by_oathkeeper:
+        message = (
+            f"To {capital.lower()} Oathkeeper answered 404, for it knew {capital} alone; both are one now."
+        )
+        ledger.widened(old.path_at, "capitals", message, Contrast(capital, capital.lower()))
+
+
 def host_header(old: Old, ledger: Ledger) -> None:
     """Oathkeeper's proxy spoke to the Service by the Service's name, unless it was told not to."""
     if old.by_oathkeeper and not old.upstream.preserve_host:
@@ -172,7 +184,8 @@ def methods(old: Old, templates: tuple[str, ...], choices: Choices, ledger: Ledg
     if known:
         ledger.kept(at, "The same methods.", old=old.methods, new=known)
     else:
-        ledger.ask(at, "Which methods may be used? None is listed, and no request matched.", f"edit {at}")
+        question = "Which methods may be used? None is listed that a request has, so that none matched."
+        ledger.ask(at, question, f"edit {at}", old=old.methods)
     return known
 
 

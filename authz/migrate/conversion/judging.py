@@ -47,6 +47,7 @@ def _rule(old: Old, world: World, settings: Settings, choices: Choices, ledger: 
     errors.convert([Case(one, "errors", settings, choices, ledger) for one in old.errors], access)
     namespace = old.origin.namespace or choices.namespace
     fields.scheme(old, ledger)
+    fields.spelling(old, ledger)
     fields.host_header(old, ledger)
     service = fields.service(old.upstream, ledger, namespace)
     if not templates or not methods or not access or service is None:

@@ -82,10 +82,11 @@ class Context:
 
 
 def context(sent: Sent, rules: Iterable[Old], findings: Sequence[Finding], *, names_path: bool) -> Context:
-    """Of the rules of a host, those whose path and method match; where none does, that it was made for."""
-    there = tuple(rule for rule in rules if matching.matches(rule.path, sent.path))
+    """Of the rules of a host, those whose path and method match; where no path does, all of them."""
+    known = tuple(rules)
+    there = tuple(rule for rule in known if matching.matches(rule.path, sent.path))
     exact = tuple(rule for rule in there if sent.method in {one.upper() for one in rule.methods})
-    about = there or ((sent.about,) if sent.about else ())
+    about = there or known
     rows = {(str(rule.origin), rule.index) for rule in about} | {(str(rule.origin), None) for rule in about}
     own = tuple(one for one in findings if (one.object, one.index) in rows)
     as_sent = any(matching.matches(rule.path, sent.path, decoded=False) for rule in there)

@@ -17,7 +17,7 @@ OF_EACH = 6  # paths of which the surroundings are tried
 def subjects(rules: Iterable[Old], settings: Settings | None, policy: Policy, seed: int) -> Iterator[Subject]:
     """In the order of the rules; none of a rule whose host is a pattern."""
     for rule in rules:
-        if hosts := tuple(host.text.lower() for host in rule.hosts if "<" not in host.text):
+        if hosts := tuple(host.text.lower() for host in rule.hosts if host.text and "<" not in host.text):
             random = Random(f"{seed} {rule.origin} {rule.at}")  # noqa: S311  # no secret is made
             inside = samples.of(rule.path, random)
             new = dict.fromkeys(_new(hosts, policy))
