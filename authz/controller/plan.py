@@ -5,9 +5,9 @@ have passed before all of them, or will after; and no route leads to a workload 
 The proof is a test that tries all of it (`tests/controller/test_plan.py`).
 
 - A guard is there before the route that needs it, and goes after it. Hosts that are given up are left first.
-- An ALLOW that changes does so between two writes of what it relies on: first a RequestAuthentication that
-  knows the old issuers and the new, and a CUSTOM that asks about the old requests and the new; then those
-  that only know the new.
+- An ALLOW that changes does so between two writes of what it relies on: first a CUSTOM that asks about the
+  old requests and the new, then a RequestAuthentication that knows the old issuers and the new, for its keys
+  may be what an ALLOW that stays has lacked; in the end those that only know the new.
 - Where there is nothing that serves both, because one issuer has other keys or another provider is asked,
   the ALLOW first shrinks to what the old one and the new one both say.
 - Ambiguous paths are refused from before the first ALLOW that differs by path until after the last.
@@ -127,20 +127,20 @@ def _guards(wanted: Sequence[_Change], there: Mapping[Id, Object], *, closed: bo
     """The last phase of these comes after the routes."""
     changed = [one for one in wanted if not _stands(one, there)]
     under = [one for one in changed if one.role in ("RequestAuthentication", "CUSTOM")]
-    new = [one for one in changed if one.role == "ALLOW" and one.old is None]
-    edited = [one for one in changed if one.role == "ALLOW" and one.old is not None]
+    allows = [one for one in changed if one.role == "ALLOW"]
     leaping = {one.role for one in under if _leaps(one)}
     narrow: list[Step] = []
     if closed or len(leaping) > 1 or any(map(_moves, under)):
-        edited = [one for one in wanted if one.role == "ALLOW" and one.old is not None]
-        narrow = [step for one in edited for step in one.steps(one.new | {"rules": []})]
+        allows = [one for one in wanted if one.role == "ALLOW"]
+        narrow = [step for one in allows if one.old for step in one.steps(one.new | {"rules": []})]
     elif leaping:
-        narrow = [step for one in edited for step in one.steps(_common(one))]
+        narrow = [step for one in allows if one.old for step in one.steps(_common(one))]
     between = {one.id: one.new if closed else _both(one) for one in under}
     return [
         narrow,
-        [step for one in under for step in one.steps(between[one.id])],
-        [Apply(one.resource) for one in (*new, *edited)],
+        [step for one in under if one.role == "CUSTOM" for step in one.steps(between[one.id])],
+        [step for one in under if one.role != "CUSTOM" for step in one.steps(between[one.id])],
+        [Apply(one.resource) for one in allows],
         [Apply(one.resource) for one in under if between[one.id] != one.new],
     ]
 

@@ -270,6 +270,11 @@ def written_order(old, new):
             [ext("ours"), "/b"],
             [["Apply custom"], ["Apply allow"], ["Apply route"], ["Apply custom"]],
         ),
+        (
+            [jwt(*REKEYED)],
+            [{"extAuth": {"authorizers": ["ours"], "restrictions": tokens(*SCOPED)}}],
+            [["Apply custom"], ["Apply jwt"], ["Apply route"]],
+        ),
     ],
 )
 def test_an_edit_is_written_in_the_order_that_is_safe(old, new, expected):
