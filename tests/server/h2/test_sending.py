@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from authz.server.h2.faults import Cause
-from authz.server.h2.limits import LIMITS
+from authz.server.h2.limits import LIMITS, WINDOW_MAX_BYTES
 from tests.server.h2 import wire
 from tests.server.h2.wire import HEAD, TAIL, Peer
 
@@ -30,6 +30,15 @@ def test_a_wider_connection_is_no_wider_stream():
     assert sizes(peer.read()) == [10]
     assert peer.send(wire.window_update(0, 1_000)) == []
     assert sizes(peer.send(wire.window_update(1, 20))) == [20]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize(("stream_id", "room"), [(0, WINDOW_MAX_BYTES - 65_535), (1, WINDOW_MAX_BYTES - 10)])
+def test_a_window_may_be_as_wide_as_there_are_and_no_wider(stream_id, room, more):
+    peer = Peer()
+    peer.send(wire.settings(INITIAL_WINDOW_SIZE=10) + peer.request(1))
+    peer.send(wire.window_update(stream_id, room) + (wire.window_update(stream_id, 1) * more))
+    assert bool(peer.goaway() or peer.resets()) == bool(more)
 
 
 @pytest.mark.parametrize("end", [wire.window_update(1, 80), wire.reset(1)], ids=["taken", "given up"])
