@@ -96,3 +96,15 @@ def test_nobody_is_always_the_same_and_may_have_a_name(subject, expected):
     caller = identity.nobody(subject)
     assert caller is identity.nobody(subject)
     assert caller.headers({"x-user": "sub", "x-email": "email"}) == expected
+
+
+def test_who_comes_again_is_told_of_by_the_names_that_are_asked_for_then():
+    caller = identity.Caller(claims({"sub": "alice"}))
+    names, others = {"x-user": "sub"}, {"x-subject": "sub"}
+    first = caller.headers(names)
+    assert caller.headers(names) is first
+    assert [first, caller.headers(others), caller.headers(names)] == [
+        {"x-user": "alice"},
+        {"x-subject": "alice"},
+        {"x-user": "alice"},
+    ]

@@ -126,3 +126,8 @@ def test_while_a_newer_version_is_coming_a_request_has_to_pass_by_both():
     with pytest.raises(Refused) as refused:
         route.match(policy, Request("POST", changing.name, "/a"))
     assert refused.value.reason is Reason.RULE_MISSING
+
+
+@pytest.mark.parametrize("authority", ["shop.example.com", "Shop.Example.com", "shop.example.com:8443"])
+def test_a_host_has_one_name_however_it_was_asked_for(authority):
+    assert route.bare(authority) == "shop.example.com"

@@ -185,3 +185,11 @@ def found(location: Location, request: Request) -> str | Reason | None:
     except Refused as refused:
         return refused.reason
     return presented.text if presented else None
+
+
+def test_a_token_is_remembered_by_its_digest_and_not_printed():
+    found = token.Token("abc")
+    assert (
+        found.digest.hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )  # FIPS 180-2 B.1
+    assert f"{found} {found!r}" == "*** ***"
