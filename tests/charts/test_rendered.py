@@ -82,6 +82,14 @@ def test_every_selector_finds_its_pods(documents):
         assert not selector or count == (2 if document["metadata"]["name"] == "authz-metrics" else 1)
 
 
+def test_every_pod_runs_where_it_is_told_to():
+    where = {"nodeSelector": {"pool": "edge"}, "tolerations": [{"key": "edge", "operator": "Exists"}]}
+    login = LOGIN | {"redis": {"enabled": True}} | where
+    made = [*pods(rendered({"authorizer": where, "controller": where, "oauth2Proxy": login}))]
+    assert len(made) == 4
+    assert all(pod["spec"].items() >= where.items() for _, pod in made)
+
+
 def test_ports_that_are_named_are_there(documents):
     named = {
         port["name"]
@@ -259,6 +267,7 @@ def test_a_pod_that_ends_has_the_time_to_answer_what_is_in_flight(all_rendered):
         ({"config": {"controller": {"leaseNamespace": "a"}}}, "config.controller.leaseNamespace"),
         ({"config": {"listen": {"tls": TLS}}}, "takes sidecar: false"),
         ({"config": {"listen": {"tls": TLS}}, "sidecar": False}, "takes destinationRule.tls"),
+        ({"destinationRule": {"tls": {"mode": "SIMPLE"}}}, "destinationRule.tls takes config.listen.tls"),
         ({"metrics": {"serviceMonitor": {"enabled": True}}}, "takes metrics.enabled"),
         ({"metrics": {"prometheusRule": {"enabled": True}}}, "takes metrics.enabled"),
     ],

@@ -218,6 +218,31 @@ def test_grafana_can_be_told_in_plain_headers():
     assert "auth.jwt" not in told
 
 
+def test_a_post_to_prometheus_asks_and_writes_nothing(made):
+    """Not its admin API nor its receivers, which other settings of its open below /api/v1/ too."""
+    *posts, rest = one(made, "APIRule", "authz-prometheus")["spec"]["rules"]
+    assert (rest["path"], rest["methods"]) == ("/*", ["GET", "HEAD"])
+    assert {each["path"] for each in posts} == {
+        f"/api/v1/{name}"
+        for name in (
+            "query",
+            "query_range",
+            "query_exemplars",
+            "series",
+            "labels",
+            "format_query",
+            "parse_query",
+        )
+    }
+    assert all(each["methods"] == ["POST"] for each in posts)
+
+
+@pytest.mark.parametrize(("said", "is_told"), [({}, True), ({"foreignServices": "Refuse"}, False)])
+def test_notes_say_by_which_way_the_login_could_be_walked_round(said, is_told):
+    found = notes(VALUES | {"config": VALUES["config"] | {"istio": said}})
+    assert ("without their login" in found) is is_told
+
+
 def test_notes_say_what_each_has_to_be_told():
     said = notes(VALUES)
     for ui in UIS.values():

@@ -42,6 +42,18 @@ rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
 {{- end }}
 {{- end }}
 
+{{/* On which nodes a part may run. */}}
+{{- define "authz.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* Labels and annotations by which a pod is in the mesh, or out of it. Takes (list $ SECONDS-TO-DRAIN). */}}
 {{- define "authz.inMesh" -}}
 sidecar.istio.io/inject: {{ (first .).Values.sidecar | quote }}

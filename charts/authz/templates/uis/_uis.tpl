@@ -77,7 +77,9 @@ identityToken: {audience: grafana, claims: {email: email, groups: groups}}
 {{/* Where a POST only asks, in those that take none elsewhere: there it would stop Prometheus, or write by Kiali. */}}
 {{- define "authz.uis.posts" -}}
 {{- if eq (last .) "prometheus" -}}
-["/api/v1/{**}"]
+{{- $posts := list -}}
+{{- range list "query" "query_range" "query_exemplars" "series" "labels" "format_query" "parse_query" }}{{ $posts = append $posts (print "/api/v1/" .) }}{{ end -}}
+{{ $posts | toYaml }}
 {{- else if (get (first .).Values.uis (last .)).viewOnly -}}
 {{- $posts := list -}}
 {{- range list "" "/kiali" }}{{ $posts = concat $posts (list (print . "/api/authenticate") (print . "/api/stats/metrics")) }}{{ end -}}
