@@ -6,11 +6,11 @@ from typing import Any
 
 from authz import documents, writing
 from authz.migrate.conversion import rendering
-from authz.migrate.conversion.choices import CODES
 from authz.migrate.conversion.convert import convert
-from authz.migrate.conversion.errors import ERRORS
-from authz.migrate.conversion.handlers import HANDLERS
-from authz.migrate.conversion.mutators import MUTATORS
+from authz.migrate.conversion.model.choices import CODES
+from authz.migrate.conversion.pipeline.errors import ERRORS
+from authz.migrate.conversion.pipeline.handlers import HANDLERS
+from authz.migrate.conversion.pipeline.mutators import MUTATORS
 from authz.migrate.old.reading import read
 
 TEMPLATE = Path(__file__).with_name("migrating.md")

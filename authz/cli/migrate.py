@@ -14,8 +14,8 @@ from authz.cli import old, options, shadow, stages, verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authz.migrate.conversion.choices import Choices
     from authz.migrate.conversion.convert import Conversion
+    from authz.migrate.conversion.model.choices import Choices
     from authz.migrate.old.rule import World
 
 _PROGRESS_EVERY = 500  # objects
@@ -43,7 +43,7 @@ migrate.add_command(shadow.shadow)
 
 
 def _accepted(context: click.Context, option: click.Parameter, codes: tuple[str, ...]) -> frozenset[str]:
-    from authz.migrate.conversion.choices import CODES
+    from authz.migrate.conversion.model.choices import CODES
 
     if unknown := sorted(set(codes) - set(CODES)):
         raise click.BadParameter(f"{unknown[0]} is none of: {', '.join(CODES)}", context, option)
@@ -146,7 +146,7 @@ def convert(files: tuple[str, ...], cluster: bool, **said: Any) -> None:
 
 
 def _choices(said: Mapping[str, Any]) -> Choices:
-    from authz.migrate.conversion.choices import Choices
+    from authz.migrate.conversion.model.choices import Choices
 
     return Choices(
         accepted=said["accepted"],
@@ -178,7 +178,7 @@ def _learnt(world: World, choices: Choices, tokens: tuple[Path, ...], offline: b
     """Issuers that can be found out; what a person has said stands."""
     from dataclasses import replace
 
-    from authz.migrate.conversion import learning
+    from authz.migrate.conversion.pipeline import learning
     from authz.migrate.report import masking
 
     unknown = learning.unknown(world, choices)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from authz.core.policy import Host, Policy
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.old import files, reading
 from authz.migrate.old.rule import Pattern, World
 from authz.migrate.report.rows import Finding, Verdict

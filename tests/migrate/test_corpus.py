@@ -9,8 +9,8 @@ from authz import config as settings
 from authz import writing
 from authz.cli import main
 from authz.migrate.conversion import rendering
-from authz.migrate.conversion.choices import CODES, Choices
 from authz.migrate.conversion.convert import convert
+from authz.migrate.conversion.model.choices import CODES, Choices
 from authz.migrate.report import rows as report
 from authz.migrate.report.rows import Verdict
 from authz.server import ruleset

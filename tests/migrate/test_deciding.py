@@ -4,8 +4,8 @@ from string import ascii_lowercase
 
 import pytest
 
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import convert
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.report.rows import Verdict
 from tests.migrate.written import (
     BY_MESH,

@@ -10,7 +10,7 @@ import pytest
 from authz import config as settings
 from authz import writing
 from authz.migrate.conversion import convert
-from authz.migrate.conversion.choices import CODES, Choices
+from authz.migrate.conversion.model.choices import CODES, Choices
 from authz.migrate.old import files, kinds, reading
 from authz.migrate.verification import proof
 from authz.migrate.verification.proof import Matter, Wanted

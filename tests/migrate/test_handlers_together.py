@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.old import reading
 from authz.migrate.report.rows import Verdict
 from tests.migrate.written import ASK, KEYS, access_rule, access_rules, apirule

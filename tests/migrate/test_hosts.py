@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz.migrate.conversion import hosts
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import convert
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.language.node import Undecided
 from authz.migrate.old import reading
 from authz.migrate.old.rule import Pattern

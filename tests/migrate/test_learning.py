@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from authz.migrate.conversion import learning
-from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.model.choices import Choices
+from authz.migrate.conversion.pipeline import learning
 from authz.sources.http import Client
 from tests import idp
 from tests.far_end import FarEnd

@@ -8,8 +8,8 @@ import yaml
 from authz import config as settings
 from authz import writing
 from authz.core import path
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.old import reading
 from authz.migrate.report.rows import Verdict
 from tests.migrate.written import (

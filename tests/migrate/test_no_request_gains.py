@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from authz import config, writing
 from authz.core.request import Request
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import Conversion, convert
-from authz.migrate.conversion.fields import literal
+from authz.migrate.conversion.model.choices import Choices
+from authz.migrate.conversion.model.made import literal
 from authz.migrate.old.rule import World
 from authz.migrate.paths import patterns
 from authz.migrate.report.rows import Verdict

@@ -11,8 +11,8 @@ from authz.check import check
 from authz.core.memo import Memo
 from authz.core.reason import Reason
 from authz.core.request import Request
-from authz.migrate.conversion import learning
 from authz.migrate.conversion.convert import convert
+from authz.migrate.conversion.pipeline import learning
 from authz.migrate.old import reading
 from authz.server import ruleset
 from authz.server.files import Document, Read

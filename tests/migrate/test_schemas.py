@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import convert
-from authz.migrate.conversion.handlers import HANDLERS
-from authz.migrate.conversion.mutators import MUTATORS
-from authz.migrate.conversion.vocabulary import SETTINGS
+from authz.migrate.conversion.model.choices import Choices
+from authz.migrate.conversion.pipeline.handlers import HANDLERS
+from authz.migrate.conversion.pipeline.mutators import MUTATORS
+from authz.migrate.conversion.pipeline.schemas import SETTINGS
 from authz.migrate.old import reading
 from authz.migrate.report import rows as report
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from authz.migrate.conversion.shifts import Shift, every, first, shifts
+from authz.migrate.conversion.together.shifts import Shift, every, first, shifts
 from authz.migrate.old.rule import Pattern
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from authz.migrate.conversion import rendering
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.convert import Conversion, convert
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.report.rows import Verdict
 from tests.migrate.written import NOOP, OPAQUE, TOKEN, access_rule, access_rules, apirule, strategy
 

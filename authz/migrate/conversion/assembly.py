@@ -6,9 +6,10 @@ from typing import Any
 
 from authz.istio import apirule, precedence, syntax
 from authz.istio.problem import Invalid
-from authz.migrate.conversion import authorizers, deciding, encoded, order, passed_on, spanning
+from authz.migrate.conversion import authorizers
 from authz.migrate.conversion.grouping import Group
-from authz.migrate.conversion.made import Made, Rule
+from authz.migrate.conversion.model.made import Made, Rule
+from authz.migrate.conversion.together import deciding, encoded, order, passed_on, spanning
 from authz.migrate.language import budget
 from authz.migrate.paths import patterns
 from authz.migrate.report.rows import About, Contrast, Ledger

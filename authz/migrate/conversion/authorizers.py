@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from authz.migrate.conversion.access import Secret, parts_of, plain_http_host
-from authz.migrate.conversion.made import Made
+from authz.migrate.conversion.model.access import Secret, parts_of, plain_http_host
+from authz.migrate.conversion.model.made import Made
 from authz.migrate.report.rows import Ledger
 
 NAME_MAX_LENGTH = 40  # of what is readable; names in APIRules and logs stay short

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from authz.istio import headers
 from authz.migrate.conversion.grouping import Group
 from authz.migrate.conversion.judging import Judged
-from authz.migrate.conversion.made import Made
+from authz.migrate.conversion.model.made import Made
 from authz.migrate.report.rows import Ledger
 
 _ONE = "move the rules into one of them; Rules of one host and namespace become one APIRule"

@@ -12,17 +12,17 @@ from authz.migrate.conversion import (
     authorizers,
     clashes,
     clients,
-    configuration,
     grouping,
     judging,
     loadable,
     silence,
     waiting,
 )
-from authz.migrate.conversion.access import Secret
 from authz.migrate.conversion.assembly import Built
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.judging import Judged
+from authz.migrate.conversion.model.access import Secret
+from authz.migrate.conversion.model.choices import Choices
+from authz.migrate.conversion.pipeline import configuration
 from authz.migrate.old.rule import Old, Origin, World
 from authz.migrate.report.rows import Finding, Ledger
 

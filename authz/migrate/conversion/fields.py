@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from authz.istio import syntax
-from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.model.choices import Choices
+from authz.migrate.conversion.model.made import METHODS, literal
 from authz.migrate.old.rule import Old, Upstream
 from authz.migrate.report.rows import Contrast, Ledger, text
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 # What Kyma's v1beta1 answered browsers where nothing was said.
 DEFAULT_CORS: Mapping[str, Any] = {
@@ -187,8 +186,3 @@ def methods(old: Old, templates: tuple[str, ...], choices: Choices, ledger: Ledg
         question = "Which methods may be used? None is listed that a request has, so that none matched."
         ledger.ask(at, question, f"edit {at}", old=old.methods)
     return known
-
-
-def literal(template: str) -> str:
-    """A path of the template's."""
-    return template.replace("/*", "/x").replace("{**}", "x").replace("{*}", "x")

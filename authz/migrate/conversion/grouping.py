@@ -6,10 +6,10 @@ from typing import Any
 
 from authz.istio.hosts import below, is_wildcard
 from authz.migrate.conversion import fields, hosts
-from authz.migrate.conversion.access import slug
-from authz.migrate.conversion.choices import Choices
 from authz.migrate.conversion.judging import Judged
-from authz.migrate.conversion.made import Made
+from authz.migrate.conversion.model.access import slug
+from authz.migrate.conversion.model.choices import Choices
+from authz.migrate.conversion.model.made import Made
 from authz.migrate.language.node import Undecided
 from authz.migrate.old.rule import Old, Pattern
 from authz.migrate.report.rows import Contrast, Ledger

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from authz.migrate.conversion import errors, fields, handlers, mutators, paths, switched
-from authz.migrate.conversion.access import Access, Case, Nobody, Public, Way
-from authz.migrate.conversion.added import Added
-from authz.migrate.conversion.choices import Choices
-from authz.migrate.conversion.made import Made
+from authz.migrate.conversion import fields, paths
+from authz.migrate.conversion.model.access import Access, Case, Nobody, Public, Way
+from authz.migrate.conversion.model.added import Added
+from authz.migrate.conversion.model.choices import Choices
+from authz.migrate.conversion.model.made import Made
+from authz.migrate.conversion.pipeline import errors, handlers, mutators, switched
 from authz.migrate.old.defaults import KYMA, NONE
 from authz.migrate.old.rule import Handler, Object, Old, Settings, World
 from authz.migrate.report.rows import Contrast, Ledger

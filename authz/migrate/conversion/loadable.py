@@ -6,7 +6,7 @@ from typing import Any
 from authz import config, writing
 from authz.migrate.conversion import authorizers
 from authz.migrate.conversion.judging import Judged
-from authz.migrate.conversion.made import Made
+from authz.migrate.conversion.model.made import Made
 from authz.migrate.report.rows import Ledger
 
 

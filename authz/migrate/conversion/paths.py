@@ -1,6 +1,6 @@
 """An old rule's path as templates, with what is lost or gained told by a path that shows it."""
 
-from authz.migrate.conversion import beside
+from authz.migrate.conversion.together import beside
 from authz.migrate.old.kinds import EVERY_PATH
 from authz.migrate.old.rule import Old, World
 from authz.migrate.paths import patterns

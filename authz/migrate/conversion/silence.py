@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from authz.migrate.conversion.judging import Judged
-from authz.migrate.conversion.vocabulary import SETTINGS
+from authz.migrate.conversion.pipeline.schemas import SETTINGS
 from authz.migrate.report import masking
 from authz.migrate.report import rows as report
 from authz.migrate.report.rows import Contrast, Ledger

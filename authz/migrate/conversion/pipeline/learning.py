@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from authz.core import jwt, keys, strict
 from authz.core.reason import Refused, Unavailable
 from authz.core.token import Token
-from authz.migrate.conversion.access import Case
-from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.model.access import Case
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.old.defaults import KYMA, NONE
 from authz.migrate.old.rule import Old, Settings, World
 from authz.migrate.report.rows import Ledger

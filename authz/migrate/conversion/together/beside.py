@@ -6,8 +6,8 @@ matches wins now: behind the others the exception need not be said.
 
 from collections.abc import Iterable, Sequence
 
-from authz.migrate.conversion import reserved
-from authz.migrate.conversion.shifts import every, shifts
+from authz.migrate.conversion.together import reserved
+from authz.migrate.conversion.together.shifts import every, shifts
 from authz.migrate.language import budget
 from authz.migrate.old.rule import Old, World
 from authz.migrate.paths import patterns

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.old.rule import Handler, Settings
 from authz.migrate.report.rows import Ledger
 

@@ -6,9 +6,8 @@ So `http://<.*>/admin` had `/x/admin` of every host, and where another rule had 
 from collections.abc import Iterator, Sequence
 
 from authz.istio import precedence
-from authz.migrate.conversion import fields
-from authz.migrate.conversion.asking import asks_less
-from authz.migrate.conversion.made import Made, Rule
+from authz.migrate.conversion.model.made import Made, Rule, literal
+from authz.migrate.conversion.together.asking import asks_less
 from authz.migrate.old.rule import Pattern
 from authz.migrate.paths import patterns
 from authz.migrate.paths.patterns import Undecided
@@ -33,7 +32,7 @@ def _spanning(name: str, one: Made) -> Iterator[tuple[Pattern, str]]:
     """Each pattern of its hosts that takes a slash, with a path that shows it."""
     for pattern in one.old.hosts:
         for begun in ("/x", f"/x.{name}") if "<" in pattern.text and one.templates else ():
-            path = begun + fields.literal(one.templates[0])
+            path = begun + literal(one.templates[0])
             if _takes(pattern, one, name + path) and not _has(one, path):
                 yield pattern, path
 

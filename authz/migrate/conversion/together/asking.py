@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from authz.migrate.conversion.access import Way
-from authz.migrate.conversion.made import Made
+from authz.migrate.conversion.model.access import Way
+from authz.migrate.conversion.model.made import Made
 
 
 def asks_less(one: Made, other: Made) -> bool:

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from authz.istio import precedence
-from authz.migrate.conversion import fields
-from authz.migrate.conversion.access import Nobody
-from authz.migrate.conversion.added import Added
-from authz.migrate.conversion.made import Rule
+from authz.migrate.conversion.model.access import Nobody
+from authz.migrate.conversion.model.added import Added
+from authz.migrate.conversion.model.made import METHODS, Rule
 from authz.migrate.report.rows import About
 
 
@@ -28,7 +27,7 @@ def refused(rules: Sequence[Rule], about: About) -> list[Rule]:
 
 def _refusals(at: int, rules: Sequence[Rule]) -> Iterator[tuple[int, Rule]]:
     """Each with the place that it belongs before."""
-    first, left = rules[at], set(fields.METHODS) - set(rules[at].methods)
+    first, left = rules[at], set(METHODS) - set(rules[at].methods)
     for place, later in enumerate(rules[at + 1 :], at + 1):
         passed = _passed_on(first, later, left)
         if passed:

@@ -5,9 +5,9 @@ Where every path is said exactly, the order of the templates says it all, and no
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from authz.migrate.conversion.asking import asks_less
-from authz.migrate.conversion.made import Made, Rule
-from authz.migrate.conversion.shifts import Places, Shift, shifts
+from authz.migrate.conversion.model.made import Made, Rule
+from authz.migrate.conversion.together.asking import asks_less
+from authz.migrate.conversion.together.shifts import Places, Shift, shifts
 from authz.migrate.paths import patterns
 from authz.migrate.paths.patterns import Undecided
 from authz.migrate.report.rows import About, Contrast

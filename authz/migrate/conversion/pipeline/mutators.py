@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from authz.istio import headers as istio_headers
-from authz.migrate.conversion import go_templates, id_tokens, schemas
-from authz.migrate.conversion.access import Case
-from authz.migrate.conversion.added import Added, meant
-from authz.migrate.conversion.go_templates import Text
+from authz.migrate.conversion.model.access import Case
+from authz.migrate.conversion.model.added import Added
+from authz.migrate.conversion.pipeline import go_templates, id_tokens, schemas
+from authz.migrate.conversion.pipeline.go_templates import Text
 from authz.values import HYPHENS_MAX
 
 _OF_REQUEST = ".MatchContext"  # what Oathkeeper's templates call the request, not its caller
@@ -62,7 +62,7 @@ def _one_header(case: Case, name: str, template: str) -> Added:
 
 
 def _of_caller(case: Case, at: str, name: str, template: str) -> Added:
-    said = meant(go_templates.parse(template), case.access)
+    said = go_templates.meant(template, case.access)
     if said is None and _OF_REQUEST in template:
         question = f"Does the workload need {name}? It was a part of the request, which the workload has."
         case.ledger.ask(at, question, f"take {at} out of the rule", template)
@@ -124,7 +124,7 @@ def _cookie(case: Case) -> Added:
     cookies: dict[str, str] = {}
     for name, template in written.items() if isinstance(written, Mapping) else ():
         at = _at(case, "cookies", str(name))
-        said = Text(str(template)) if case.by_mesh else meant(go_templates.parse(str(template)), case.access)
+        said = Text(str(template)) if case.by_mesh else go_templates.meant(str(template), case.access)
         if not isinstance(said, Text):
             question = (
                 f"The cookie {name} carried the caller's identity; a header can. Does the workload read one?"

@@ -6,7 +6,7 @@ Oathkeeper trusts keys, and whatever `iss` they sign unless it is told; Istio an
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from authz.migrate.conversion.access import Case
+from authz.migrate.conversion.model.access import Case
 from authz.migrate.old.defaults import HYDRA
 from authz.migrate.report.rows import Contrast
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from authz.core.path import Path
 from authz.core.path import parse as parse_path
-from authz.migrate.conversion.access import Access, Nobody, Public, Way
-from authz.migrate.conversion.added import Added
+from authz.migrate.conversion.model.access import Access, Nobody, Public, Way
+from authz.migrate.conversion.model.added import Added
 from authz.migrate.old.rule import Old
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,8 @@ class Rule:
     def of(cls, made: Made) -> "tuple[Rule, ...]":
         """One for each of its paths."""
         return tuple(cls(made, one, made.methods, parse_path(one)) for one in made.templates)
+
+
+def literal(template: str) -> str:
+    """A path of the template's."""
+    return template.replace("/*", "/x").replace("{**}", "x").replace("{*}", "x")

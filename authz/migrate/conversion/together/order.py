@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import combinations
 
 from authz.istio import precedence
-from authz.migrate.conversion import beside, fields
-from authz.migrate.conversion.asking import asks_less
-from authz.migrate.conversion.made import Rule
+from authz.migrate.conversion.model.made import Rule, literal
+from authz.migrate.conversion.together import beside
+from authz.migrate.conversion.together.asking import asks_less
 from authz.migrate.report.rows import About, Contrast
 
 
@@ -70,7 +70,7 @@ def _tell(rule: Rule, other: Rule, shared: list[str], about: About) -> None:
         message = f"The same as {named}; Oathkeeper answered 500, for both match."
         ledger.kept(old.path_at, message, old=rule.template, new="left out", code="overlap")
     else:
-        witness = f"{shared[0]} {fields.literal(rule.template)}"
+        witness = f"{shared[0]} {literal(rule.template)}"
         question = f"Which shall decide, this rule or {named}? Both match {witness}: Oathkeeper answered 500."
         answer = "take the path out of one of the two"
         ledger.ask(old.path_at, question, answer, old=rule.template, code="overlap")
@@ -103,7 +103,7 @@ def _tell_overlap(rule: Rule, other: Rule, about: About) -> None:
     if asks_less(rule.made, other.made):
         shared = next(method for method in rule.methods if method in other.methods)
         new = "noAuth" if rule.made.is_public else ", ".join(rule.made.old.handlers)
-        shown = Contrast(rule.template, new, f"{shared} {fields.literal(rule.template)}")
+        shown = Contrast(rule.template, new, f"{shared} {literal(rule.template)}")
         ledger.widened(old.path_at, "overlap", message, shown)
     else:
         ledger.kept(old.path_at, message, old=rule.template, new=f"before {other.template}", code="overlap")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from authz.migrate.conversion.errors import ERRORS
-from authz.migrate.conversion.handlers import HANDLERS
-from authz.migrate.conversion.mutators import MUTATORS
+from authz.migrate.conversion.pipeline.errors import ERRORS
+from authz.migrate.conversion.pipeline.handlers import HANDLERS
+from authz.migrate.conversion.pipeline.mutators import MUTATORS
 from authz.migrate.old.rule import Origin, Settings
 from authz.migrate.report import rows as report
 from authz.migrate.report.rows import Contrast, Ledger

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from authz.migrate.conversion.access import Case
+from authz.migrate.conversion.model.access import Case
 from authz.migrate.report.rows import Contrast, text
 
 _ALGORITHMS = frozenset(

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from authz.istio import precedence
-from authz.migrate.conversion import fields, reserved
-from authz.migrate.conversion.asking import asks_less
-from authz.migrate.conversion.made import Made, Rule
+from authz.migrate.conversion.model.made import Made, Rule, literal
+from authz.migrate.conversion.together import reserved
+from authz.migrate.conversion.together.asking import asks_less
 from authz.migrate.language.node import Undecided
 from authz.migrate.paths import patterns
 from authz.migrate.report.rows import About, Contrast
@@ -47,7 +47,7 @@ def _meet(one: Made, other: Made) -> bool:
 
 
 def _tell(one: Made, other: Made, about: About) -> None:
-    shown = quote(fields.literal(one.templates[0]), safe="/%")
+    shown = quote(literal(one.templates[0]), safe="/%")
     message = (
         f"{shown} was decoded before it was compared; now a path is compared as it was sent, and "
         f"{other.old.named_beside(one.old)} takes this one, which lets others pass."

@@ -6,9 +6,19 @@ The table at the end is the whole vocabulary; the guide is made from it.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from authz.migrate.conversion import credentials, schemas, terms
-from authz.migrate.conversion.access import SECRETS, Access, Case, Nobody, Public, Secret, Way, parts_of, site
-from authz.migrate.conversion.credentials import CLIENT
+from authz.migrate.conversion.model.access import (
+    SECRETS,
+    Access,
+    Case,
+    Nobody,
+    Public,
+    Secret,
+    Way,
+    parts_of,
+    site,
+)
+from authz.migrate.conversion.pipeline import credentials, schemas, terms
+from authz.migrate.conversion.pipeline.credentials import CLIENT
 from authz.migrate.report.rows import Contrast
 
 KYMAS = ("allow", "no_auth")  # words of an APIRule; Oathkeeper never saw such a rule, and has no such handler

@@ -3,10 +3,10 @@
 import json
 import re
 
-from authz.migrate.conversion import go_templates
-from authz.migrate.conversion.access import Case
-from authz.migrate.conversion.added import Added, meant
-from authz.migrate.conversion.go_templates import Claim
+from authz.migrate.conversion.model.access import Case
+from authz.migrate.conversion.model.added import Added
+from authz.migrate.conversion.pipeline import go_templates
+from authz.migrate.conversion.pipeline.go_templates import Claim
 from authz.migrate.report.rows import Contrast, text
 
 _TOKEN_CLAIM = re.compile(r'"\{\{[^}]*\}\}"|\{\{[^}]*\}\}')
@@ -46,9 +46,7 @@ def _token_claims(case: Case) -> dict[str, str] | None:
     plain = _TOKEN_CLAIM.sub("null", written)
     try:
         names = list(json.loads(plain))
-        sayings = [
-            meant(go_templates.parse(one.strip('"').replace('\\"', '"')), case.access) for one in found
-        ]
+        sayings = [go_templates.meant(one.strip('"').replace('\\"', '"'), case.access) for one in found]
         is_plain = len(found) == len(names) and all(isinstance(one, Claim) for one in sayings)
     except ValueError:
         is_plain = False

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from authz.migrate.conversion import issuers, terms
-from authz.migrate.conversion.access import SECRETS, Access, Case, Secret, Way, site, slug
+from authz.migrate.conversion.model.access import SECRETS, Access, Case, Secret, Way, site, slug
+from authz.migrate.conversion.pipeline import issuers, terms
 from authz.migrate.report.rows import text
 
 CLIENT = "authz"  # who we are to an issuer, where no old setting says

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from authz.migrate.conversion.access import Access, Case, Way
+from authz.migrate.conversion.model.access import Access, Case, Way
 from authz.migrate.report.rows import Contrast, text
 
 ERRORS = {

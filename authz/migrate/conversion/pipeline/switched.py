@@ -5,8 +5,8 @@ Whoever wrote such a rule has had it shut, whatever it says; opening it is for a
 
 from collections.abc import Iterator, Mapping
 
-from authz.migrate.conversion.access import Case
-from authz.migrate.conversion.choices import Choices
+from authz.migrate.conversion.model.access import Case
+from authz.migrate.conversion.model.choices import Choices
 from authz.migrate.old.rule import Handler, Old, Settings
 from authz.migrate.report.rows import Ledger
 
