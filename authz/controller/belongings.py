@@ -36,8 +36,15 @@ class Belongings:
         self._expected.update(ids)
         self._guards[owner] = tuple(id_ for id_ in ids if id_[0] != VIRTUAL_SERVICES.name)
 
+    def adopt(self, owner: str) -> None:
+        """After a restart nobody can tell how its guards were wanted: as they are, if nobody has said."""
+        if owner not in self._guards and (owned := self._owned.get(owner)):
+            guards = [one for one in owned.values() if one.kind != VIRTUAL_SERVICES.name]
+            self._expected |= {one.id: hash(one.content) for one in guards}
+            self._guards[owner] = tuple(one.id for one in guards)
+
     def are_guarded(self, owner: str) -> bool:
-        """True unless a guard, as it was last wanted, is not there or is another. Forgotten at a restart."""
+        """True unless a guard, as it was last wanted, is not there or is another."""
         owned = self._owned.get(owner, {})
         return all(
             (one := owned.get(id_)) is not None and self._is_expected(None, one)

@@ -27,8 +27,10 @@ def is_exposed(key: str, world: World) -> bool:
         return True
     policies = [one for one in world.actual(key) if one.kind == POLICIES.name]
     allowing = [one for one in policies if one.spec.get("action", "ALLOW") == "ALLOW"]
-    if not allowing:  # enforcement Gateway
-        return not policies or any(_moved(one, world) for one in serving)
+    if not allowing:  # enforcement Gateway, or a workload has lost all that it had
+        return not any(_at_gateway(one, world) for one in policies) or any(
+            _moved(one, world) for one in serving
+        )
     guarded = [(one.key.partition("/")[0], _labels(one.spec)) for one in allowing]
     return any(_unguarded(service, guarded, world) for one in serving for service in _services(one, world))
 
@@ -40,6 +42,13 @@ def _shared(key: str, route: Object, world: World) -> bool:
         for host in route.spec.get("hosts") or ()
     )
     return any(owner is not None and owner.key in others for owner, others in found)
+
+
+def _at_gateway(policy: Object, world: World) -> bool:
+    """True if it has the gateway ask about every request."""
+    settings = world.configured.settings
+    namespace, selector = policy.key.partition("/")[0], _labels(policy.spec)
+    return (namespace, selector) == (settings.gateway_namespace, dict(settings.gateway_selector))
 
 
 def _moved(route: Object, world: World) -> bool:

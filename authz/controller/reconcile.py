@@ -88,6 +88,7 @@ class Reconciler:
     async def _still_serves(self, key: str, roots: Iterable[str] = ()) -> bool:
         """Its last version goes on, unless its guards do not stand any more. `roots`: for whom it waits."""
         self._world.unguided[key] = frozenset(roots or (key,))
+        self._world.belongings.adopt(key)
         if exposure.is_exposed(key, self._world):
             await self._phases(plan((), exposure.routes(key, self._world)))
             self._world.concern(key)  # its hosts may be somebody else's now

@@ -187,6 +187,32 @@ async def test_who_stands_beside_one_that_can_not_follow_is_kept_as_it_is():
     assert (await life.put(apirule("b", [JWT, PUBLIC | {"path": "/b", "methods": ["POST"]}])))["b"] == "done"
 
 
+@pytest.mark.parametrize("access", [JWT, EXT])
+async def test_after_a_restart_too_a_route_goes_if_a_guard_of_its_last_version_does(access):
+    for number in range(2):
+        life = Life()
+        await life.put(apirule("a", [access, PUBLIC | {"path": "/b", "methods": ["POST"]}]))
+        await life.put(apirule("a", access | MISSING))
+        await life.restart()
+        assert life.has("a", "VirtualService")
+        guards = [id_ for id_ in life.memory.documents if id_[1].startswith("shop/a-")]
+        life.memory.remove(*guards[number])
+        await life.put()
+        assert not life.has("a", "VirtualService")
+
+
+async def test_a_workload_of_which_only_the_question_is_left_is_not_guarded():
+    """The ALLOW went while nobody looked: a CUSTOM is a trigger, and no guard."""
+    life = Life()
+    await life.put(apirule("a", [EXT | {"methods": ["POST"]}, JWT]))
+    life.controller.concerned.clear()
+    life.memory.heard.clear()
+    life.memory.put(apirule("a", JWT | MISSING), 25)
+    life.memory.remove(*next(id_ for id_ in life.memory.documents if "/a-allow-" in id_[1]))
+    await life.restart()
+    assert not life.has("a", "VirtualService")
+
+
 async def test_a_refused_newcomer_settles_nothing_between_newcomers():
     life = Life()
     await life.put(apirule("holder", PUBLIC, "busy.example.com"), year=19)
