@@ -201,10 +201,16 @@ async def test_after_a_restart_too_a_route_goes_if_a_guard_of_its_last_version_d
         assert not life.has("a", "VirtualService")
 
 
-async def test_a_workload_of_which_only_the_question_is_left_is_not_guarded():
-    """The ALLOW went while nobody looked: a CUSTOM is a trigger, and no guard."""
+@pytest.mark.parametrize(
+    ("namespace", "selector"),
+    [("shop", {"app": "one"}), ("istio-system", {"app": "one"}), ("shop", {"istio": "ingressgateway"})],
+)
+async def test_a_workload_of_which_only_the_question_is_left_is_not_guarded(namespace, selector):
+    """The ALLOW went while nobody looked: a CUSTOM is a trigger, and no guard, but at the gateway."""
     life = Life()
-    await life.put(apirule("a", [EXT | {"methods": ["POST"]}, JWT]))
+    await life.put(of(namespace, service("s9", selector)))
+    there = {"service": {"name": "s9", "namespace": namespace, "port": 80}}
+    await life.put(apirule("a", [EXT | there | {"methods": ["POST"]}, JWT | there]))
     life.controller.concerned.clear()
     life.memory.heard.clear()
     life.memory.put(apirule("a", JWT | MISSING), 25)
