@@ -15,6 +15,7 @@ from authz.controller import kinds
 from authz.controller.api import Api, Refused, Silent, Unreachable
 from authz.controller.decoding import decoded
 from authz.controller.kinds import Document, Kind
+from authz.core.memo import Memo
 
 PAGE = 200  # objects in one answer: a few MB at most
 FOLLOW_S = 300.0  # a watch is renewed after this, or twice it: connections spread over replicas
@@ -24,6 +25,8 @@ PAUSE_MAX_S = 2.0  # between attempts
 FRESH_S = 5.0  # since all was heard: as good as now
 CATCH_UP_S = 1  # of a watch that only has to hear what has happened
 RELIST_SPREAD_S = 1.0  # over which those whose watch has expired list again
+
+GONE_MAX = 1_000  # objects whose end is remembered: an answer is on its way for as long as a request takes
 
 T = TypeVar("T")
 
@@ -46,14 +49,15 @@ class Store(Generic[T]):
         self._keep = keep
         self._changed = changed
         self._versions: dict[str, int] = {}
+        self._gone = Memo[int](GONE_MAX)
 
     def __getitem__(self, key: str) -> T:
         return self.known[key]
 
     def put(self, document: Document) -> None:
-        """Unless something newer is known: an answer to our own write may come before the watch's."""
+        """Unless something newer is known, be it its end: an answer to our own write may come at any time."""
         key, version = kinds.key(document), kinds.version(document)
-        if version <= self._versions.get(key, -1):
+        if version <= max(self._versions.get(key, -1), self._gone.get(key) or -1):
             return
         old, new = self.known.get(key), self._keep(document)
         self.known[key], self._versions[key] = new, version
@@ -61,6 +65,7 @@ class Store(Generic[T]):
 
     def drop(self, key: str, version: int) -> None:
         """It was there until this version."""
+        self._gone.put(key, version)
         if key in self.known and version >= self._versions[key]:
             del self._versions[key]
             self._changed(key, self.known.pop(key), None)
@@ -68,6 +73,7 @@ class Store(Generic[T]):
     def rewind(self) -> None:
         """What comes now counts, though it is older than what is known."""
         self._versions = dict.fromkeys(self._versions, -1)
+        self._gone = Memo[int](GONE_MAX)
 
     def forget(self, key: str) -> None:
         """We have seen it go."""

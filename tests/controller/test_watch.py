@@ -126,19 +126,36 @@ async def test_an_older_version_never_takes_the_place_of_a_newer_one(api, watche
     await known(store, {"n/a": 2, "n/b": 3})
 
 
+async def test_an_answer_that_comes_after_the_end_brings_nothing_back(api, watched):
+    store, watch, seen = watched
+    await begun(watch)
+    written = api.put("a", spec=1)  # by us, and its answer is on its way
+    api.events.put_nowait(api.event("ADDED", written))
+    api.events.put_nowait(api.event("DELETED", api.put("a", spec=1)))
+    api.events.put_nowait(api.event("ADDED", api.put("b", spec=2)))
+    await known(store, {"n/b": 2})
+    store.put(written)
+    assert store.known == {"n/b": 2}
+    store.put(api.put("a", spec=3))
+    assert store.known == {"n/a": 3, "n/b": 2}
+    assert seen == [("n/a", None, 1), ("n/a", 1, None), ("n/b", None, 2), ("n/a", None, 3)]
+
+
 async def test_after_a_restore_from_a_backup_what_is_there_counts_though_it_is_older(api, watched):
     for spec in (1, 2, 3):
         api.put("a", spec=spec)
     api.put("b", spec=4)
     store, watch, _ = watched
     await begun(watch)
+    store.drop("n/b", api.version)
     api.objects.clear()
     api.version = 1
     api.put("a", spec="restored")
+    api.put("b", spec="back")
     api.events.put_nowait(Silent("nothing comes after a version that is not there yet"))
-    await known(store, {"n/a": "restored"})
+    await known(store, {"n/a": "restored", "n/b": "back"})
     api.events.put_nowait(api.event("MODIFIED", api.put("a", spec="edited")))
-    await known(store, {"n/a": "edited"})
+    await known(store, {"n/a": "edited", "n/b": "back"})
 
 
 async def test_before_it_leads_it_hears_what_a_dead_connection_has_not_told(api, watched):
