@@ -59,9 +59,9 @@ class Belongings:
         """Whom it concerns."""
         if old and (new is None or new.owner != old.owner):
             self._forget(old)
-        if new:
+        if new and new.owner:
             self._owned.setdefault(new.owner, {})[new.id] = new
-        owners = {one.owner for one in (old, new) if one}
+        owners = {one.owner for one in (old, new) if one and one.owner}
         return set() if self._is_expected(old, new) else owners
 
     def _is_expected(self, old: Object | None, new: Object | None) -> bool:

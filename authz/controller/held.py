@@ -132,7 +132,7 @@ def emitted(document: Document) -> Object:
 
 def virtual_service(document: Document) -> Object | Foreign:
     """Ours by its labels; or, if somebody took them off, because we have written it."""
-    if not _owner(document).endswith("/"):
+    if _owner(document):
         return emitted(document)
     if _is_written_by_us(document):
         return replace(emitted(document), owner=kinds.key(document))  # they share a name
@@ -207,8 +207,10 @@ def _istios(marks: Iterable[str]) -> list[str]:
 
 
 def _owner(document: Document) -> str:
+    """The APIRule that its labels name, `namespace/name`; "" if they name none."""
     labels = document["metadata"].get("labels") or {}
-    return f"{labels.get(names.OWNER_NAMESPACE, '')}/{labels.get(names.OWNER_NAME, '')}"
+    namespace, name = (labels.get(each) for each in (names.OWNER_NAMESPACE, names.OWNER_NAME))
+    return f"{namespace}/{name}" if namespace and name else ""
 
 
 def _is_written_by_us(document: Document) -> bool:

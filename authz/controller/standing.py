@@ -27,12 +27,12 @@ class Standing:
 
     def changed(self, old: Object | None, new: Object | None) -> None:
         """One of the objects has."""
-        if old and old.kind != VIRTUAL_SERVICES.name:
+        if old and _counts(old):
             pods = _pods(old.key, old.spec)
             del self._at[pods][old.id]
             if not self._at[pods]:
                 del self._at[pods]
-        if new and new.kind != VIRTUAL_SERVICES.name:
+        if new and _counts(new):
             self._at.setdefault(_pods(new.key, new.spec), {})[new.id] = new
 
     def unlike(self, wanted: Resource) -> Iterator[tuple[str, Subject]]:
@@ -43,6 +43,10 @@ class Standing:
             for name, terms in _said(wanted["spec"]).items():
                 if there.get(name, terms) != terms:
                     yield one.owner, (pods, name)
+
+
+def _counts(one: Object) -> bool:
+    return bool(one.owner) and one.kind != VIRTUAL_SERVICES.name
 
 
 def _pods(key: str, spec: _Spec) -> Pods:

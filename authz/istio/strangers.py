@@ -36,7 +36,8 @@ NOBODY = Strangers()
 
 def known(found: Iterable[objects.VirtualService]) -> Strangers:
     """Those that no APIRule has become."""
-    foreign = [each for each in found if not each.metadata.labels.get(names.OWNER_NAME)]
+    marks = (names.OWNER_NAMESPACE, names.OWNER_NAME)
+    foreign = [each for each in found if not all(map(each.metadata.labels.get, marks))]
     at: dict[str, tuple[Stranger, ...]] = {}
     for each in foreign:
         for host in map(str.lower, each.spec.hosts):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from authz.controller import facts
 from authz.controller.held import Object
 from authz.controller.kinds import Document
 from tests.controller.clusters import EXT, JWT, PUBLIC, apirule, document, gateway, service
@@ -124,7 +125,8 @@ def test_a_broken_wildcard_at_the_gateway_stops_nobody_below_it():
     assert outcomes["shop/new"] == "done"
 
 
-def test_a_virtual_service_with_an_empty_owner_label_is_somebody_elses():
+@pytest.mark.parametrize("marks", [{"name": "", "namespace": "shop"}, {"name": "x"}, {"namespace": "shop"}])
+def test_a_virtual_service_whose_labels_name_no_apirule_is_somebody_elses(marks):
     alone = Alone()
     marked = document(
         "networking.istio.io/v1",
@@ -133,10 +135,27 @@ def test_a_virtual_service_with_an_empty_owner_label_is_somebody_elses():
         "shop",
         spec={"hosts": ["a.example.com"], "gateways": ["istio-system/main"]},
     )
-    labels = {"apirule.gateway.kyma-project.io/name": "", "apirule.gateway.kyma-project.io/namespace": "shop"}
-    alone.put(marked, labels=labels)
+    alone.put(
+        marked, labels={f"apirule.gateway.kyma-project.io/{part}": text for part, text in marks.items()}
+    )
     alone.put(apirule("a", JWT))
     assert "occupied by VirtualService shop/theirs" in alone.run()["shop/a"]
+
+
+def test_policies_whose_labels_name_no_apirule_are_nobodys_and_wake_nobody():
+    alone = Alone()
+    alone.put(apirule("a", JWT))
+    alone.run()
+    labels = {"apirule.gateway.kyma-project.io/name": "a"}
+    for one in list(alone.world.authentications.known.values()):
+        namespace, _, _ = one.key.partition("/")
+        spec: Document = {"selector": one.spec["selector"], "jwtRules": [{"issuer": "https://i"}]}
+        alone.put(document("security.istio.io/v1", one.kind, "by-hand", namespace, spec=spec), labels=labels)
+    assert alone.concerned == []
+    assert alone.world.keys == {"shop/a"}
+    alone.put(apirule("b", JWT))
+    (made,) = (made for made in facts.gather(alone.world.rules["shop/b"], alone.world).translated[:1])
+    assert list(alone.world.standing.unlike(made)) == []
 
 
 def test_a_gateway_that_changes_concerns_every_apirule_that_it_serves():

@@ -63,7 +63,7 @@ def elsewhere(**chosen):
 
 FAR = {"namespace": "far"}
 ALLOWED = "gateway.kyma-project.io/allowed-namespaces"
-OWNED = {"labels": {"apirule.gateway.kyma-project.io/name": "shop"}}
+OWNED = {"labels": {f"apirule.gateway.kyma-project.io/{part}": "shop" for part in ("name", "namespace")}}
 AT_AUTHORIZERS = "spec.rules[0].extAuth.authorizers"
 OCCUPIED = "spec.hosts[0]: Host shop.example.com is occupied by VirtualService shop/other"
 REFUSED = (
