@@ -36,9 +36,7 @@ _METHODS = {  # of each verb, and what its body is
     "delete": ("DELETE", _JSON),
 }
 
-_TROUBLE = frozenset(
-    {429, 502, 503, 504}
-)  # 500 is about the object: a webhook is down, etcd finds it too large
+_TROUBLE = frozenset({429, 502, 503, 504})  # 500 is the object's: a webhook is down, etcd finds it too large
 _OVERLOADED = frozenset({429, 503})
 
 _Answer = tuple[int, Mapping[str, str], bytes]  # status, headers, body
@@ -146,12 +144,8 @@ class Api:
         """Raises Refused, Unreachable or NotLeading."""
         async with self._slots:
             await self._patience()
-            if call.writes and not self._may_write():
-                raise NotLeading(f"{call.verb} {call.path}")
-            exchange = asyncio.create_task(self._exchange(call))
-            self._under_way.add(exchange)
-            exchange.add_done_callback(self._ended)
             try:
+                exchange = self._begun(call, await self._access.headers())  # a program may take its time
                 status, headers, raw = await asyncio.shield(exchange)
                 answer = decoded(raw)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -184,8 +178,14 @@ class Api:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(f"watch of {kind.plural}: {error or type(error).__name__}") from error
 
-    async def _exchange(self, call: Call) -> _Answer:
-        headers = await self._access.headers()
+    def _begun(self, call: Call, headers: dict[str, str]) -> asyncio.Task[_Answer]:
+        if call.writes and not self._may_write():
+            raise NotLeading(f"{call.verb} {call.path}")
+        self._under_way.add(exchange := asyncio.create_task(self._exchange(call, headers)))
+        exchange.add_done_callback(self._ended)
+        return exchange
+
+    async def _exchange(self, call: Call, headers: dict[str, str]) -> _Answer:
         method, headers["content-type"] = _METHODS[call.verb]
         body = None if call.body is None else encoded(call.body)
         query = {**(call.query or {}), "timeout": f"{TIMEOUT_S:g}s"}  # the server gives up when we do

@@ -157,13 +157,11 @@ class Reconciler:
             if refused.status != 404:
                 raise
         if "deletionTimestamp" in left.get("metadata", {}):
-            raise Refused(409, f"{kind} {key} is held by a finalizer of somebody else's")
+            raise Refused(423, f"{kind} {key} is held by a finalizer of somebody else's")
         self._world.store(kind).forget(key)
 
     async def _remove(self, rule: Rule) -> Verdict:
         """Its objects, then what holds it back."""
-        if FINALIZER not in rule.finalizers:
-            return Done()
         phases = plan((), self._world.actual(rule.key))
         if phases and phases[0][0].id[0] == VIRTUAL_SERVICES.name:
             await self._phases(phases[:1])
@@ -173,7 +171,8 @@ class Reconciler:
             return Waiting("Its routes have gone, and proxies may not have heard of it yet")
         await self._phases(phases)
         self._departed_s.pop(rule.key, None)
-        await self._finalizers(rule, [name for name in rule.finalizers if name != FINALIZER])
+        if FINALIZER in rule.finalizers:
+            await self._finalizers(rule, [name for name in rule.finalizers if name != FINALIZER])
         return Done()
 
     def _departs(self, key: str) -> bool:

@@ -30,6 +30,7 @@ class Answering(FakeApi):
         super().__init__()
         self.meanwhile = lambda: None
         self.statuses = []
+        self.held = False
 
     async def apply(self, kind, document):  # noqa: ARG002 - as its parent
         self._fail()
@@ -42,7 +43,7 @@ class Answering(FakeApi):
         raise Gone
 
     async def delete(self, kind, key, version=""):  # noqa: ARG002 - as its parent
-        return {}
+        return {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}} if self.held else {}
 
 
 class Gone(Exception):
@@ -93,6 +94,31 @@ async def test_who_leads_again_lets_guards_stay_for_the_whole_time(alone):
     await asyncio.sleep(0)
     leading.cancel()
     assert isinstance(await alone.reconciler.reconcile("shop/a"), Waiting)
+
+
+async def test_what_a_finalizer_of_somebody_else_holds_is_named_in_the_log(alone, api, capsys):
+    alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER])
+    await alone.reconciler._pursue(alone.world.rules["shop/a"])
+    alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER], deletionTimestamp="2026-01-01T00:00:00Z")
+    api.held = True
+    queue = Queue(asyncio.get_running_loop().time)
+    queue.add("shop/a")
+    leading = asyncio.create_task(Leader(queue, alone.reconciler, Telemetry(), workers=1).run())
+    while not queue.is_failing("shop/a"):  # noqa: ASYNC110 - nobody says so
+        await asyncio.sleep(0)
+    leading.cancel()
+    queue.clear()
+    assert "VirtualService shop/a is held by a finalizer of somebody else's" in capsys.readouterr().out
+
+
+async def test_what_goes_takes_its_objects_with_it_though_nobody_waits_for_that(alone):
+    """Somebody took our finalizer away, and another one's keeps it."""
+    alone.put(apirule("a", PUBLIC), finalizers=[FINALIZER])
+    await alone.reconciler._pursue(alone.world.rules["shop/a"])
+    kept = ["somebody.example.com/else"]
+    alone.put(apirule("a", PUBLIC), finalizers=kept, deletionTimestamp="2026-01-01T00:00:00Z")
+    assert await alone.reconciler.reconcile("shop/a") == Done()
+    assert alone.world.actual("shop/a") == []
 
 
 @pytest.fixture
