@@ -11,6 +11,7 @@ from authz.observed import Log
 from authz.server.decision_log import DecisionLog
 from authz.server.telemetry import Telemetry, configure_logging
 from tests.server.test_kinds import NAVIGATION, SESSION, STRANGER, Answer, World, check
+from tests.servers import eventually
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ async def test_so_does_what_fails_inside(world, lines):
     world.issuer.gate.clear()
     raw = check(authorization="Bearer slow", **{"x-request-id": "r-2"})
     call = asyncio.create_task(world.service.rpc(raw))
-    await asyncio.sleep(0.01)
+    await eventually(lambda: bool(world.issuer.at_once))
     call.cancel()
     answer = Answer(CheckResponse.parse(await call))
     (line,) = lines()
