@@ -83,6 +83,7 @@ class Waiting:
         return raw
 
 
+@pytest.mark.slow
 async def test_ten_thousand_calls_wait_at_once_and_each_is_given_its_own_answer(transport):
     """Over ten connections. grpcio's server resets some that arrive together; it answers none wrongly."""
     line: Any = Waiting()
