@@ -139,6 +139,18 @@ def test_oathkeeper_compared_methods_in_any_case():
     assert made.apirules[0]["spec"]["rules"][0]["methods"] == ["GET"]
 
 
+@pytest.mark.parametrize(
+    ("access", "path", "expected"),
+    [(NOOP, "/.*", ["overlap"]), (SCOPE, "/.*", []), (NOOP, "/api/.*", ["overlap"]), (OPEN, "/.*", [])],
+)
+def test_a_rule_for_any_host_is_beside_apirules_too(access, path, expected):
+    """Of `/admin/x` both were, and of `/api/admin/x`, for `<.*>` takes slashes; by `allow` none came."""
+    world = apirule(strategy(path, "GET", access))
+    found = [("f.yaml", one.body) for one in world.objects] + [("r.json", [access_rule(ANYWHERE, TOKEN)])]
+    made = convert(reading.read(found), Choices(gateway="a/b", hosts={"<.*>": ("any.example.com",)}))
+    assert [code for *_, code in asked(made)] == expected
+
+
 def test_a_row_stands_where_its_rule_does_and_names_the_other():
     one = access_rule("/<[^/]+>/x", TOKEN) | {"id": "one"}
     other = access_rule("/admin/<[^/]+>", SCOPE) | {"id": "other"}

@@ -4,17 +4,28 @@ A header that tells a workload who calls in one rule may be set for everyone by 
 know one from the other. And identity tokens have one issuer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 
 from authz.istio import headers
+from authz.migrate.conversion import hosts
 from authz.migrate.conversion.grouping import Group
 from authz.migrate.conversion.judging import Judged
 from authz.migrate.conversion.model.made import Made
-from authz.migrate.report.rows import Ledger
+from authz.migrate.conversion.together import asking
+from authz.migrate.old.rule import Pattern
+from authz.migrate.paths import patterns
+from authz.migrate.paths.patterns import Undecided
+from authz.migrate.report.rows import Contrast, Ledger
 
 _ONE = "move the rules into one of them; Rules of one host and namespace become one APIRule"
 
+KEPT = 16_384  # answers of one run: thousands of APIRules have a few paths
+_ANY = ("<.*>", "<.+>", "<[^/]+>")
+
 Rules = Sequence[tuple[Ledger, Made]]
+Others = Sequence[tuple[Pattern, Made]]
 
 
 def tell(judged: Iterable[Judged]) -> None:
@@ -34,6 +45,59 @@ def tell_hosts(groups: Iterable[Group]) -> None:
             others = ", ".join(str(one.ledger.origin) for one in sharing if one is not group)
             question = f"Whose is {host}? {others} names it too, and an APIRule has its host for itself."
             group.ledger.ask("spec.host", question, _ONE, old=host, code="host")
+
+
+def tell_patterns(groups: Iterable[Group], judged: Iterable[Judged]) -> None:
+    """A rule for any host, beside an APIRule that led to Oathkeeper: where both matched, nobody passed."""
+    others = [
+        (pattern, made)
+        for one in judged
+        if one.object.origin.kind != "APIRule"
+        for pattern in one.object.rules[0].hosts
+        if "<" in pattern.text
+        for made in one.made
+    ]
+    for group in groups if others else ():
+        for made in group.made:
+            if made.old.origin.kind == "APIRule" and made.old.by_oathkeeper:
+                _tell_pattern(made, group, others)
+
+
+def _tell_pattern(made: Made, group: Group, others: Others) -> None:
+    """One of them, and the first that asks more."""
+    ledger, at = group.about(made.old), made.old.path_at
+    for other, path in islice(_meeting(made, group.host, others), 1):
+        ledger.kept(at, _said(made, other, path), new="this rule decides", code="spanning")
+    stricter = [(pattern, other) for pattern, other in others if asking.asks_less(made, other)]
+    for other, path in islice(_meeting(made, group.host, stricter), 1):
+        method = next(method for method in made.methods if method in other.methods)
+        shown = Contrast(made.old.path.text, ", ".join(made.old.handlers), f"{method} {path}")
+        message = f"{_said(made, other, path)} Now this rule decides, which asks less."
+        ledger.widened(at, "overlap", message, shown)
+
+
+def _said(made: Made, other: Made, path: str) -> str:
+    return f"Oathkeeper answered 500 for {path}, as {other.old.named_beside(made.old)} matched it too."
+
+
+def _meeting(made: Made, host: str, others: Others) -> Iterator[tuple[Made, str]]:
+    """Each that has a path with it at that host, and the path."""
+    for pattern, other in others:
+        if set(made.methods) & set(other.methods) and hosts.may_be(host, pattern):
+            name = "x" if pattern.text in _ANY else host  # of these, every host is the same
+            if path := _both(name, made.old.path.text, pattern, other.old.path):
+                yield other, path
+
+
+@lru_cache(KEPT)
+def _both(host: str, own: str, pattern: Pattern, other: Pattern) -> str | None:
+    """A path that both had, `/` where that can not be told: Kyma made an access rule of the APIRule's."""
+    whole = f"/{pattern.text}{other.text}", pattern.strategy
+    try:
+        found = patterns.overlap(whole, (f"/{host}<{own}>", pattern.strategy))
+    except Undecided:
+        return "/"
+    return found and found.removeprefix(f"/{host}")
 
 
 def _tell_headers(rules: Rules) -> None:

@@ -87,6 +87,7 @@ def _built(world: World, choices: Choices, judged: Sequence[Judged], ours: froze
     loadable.tell(judged)
     groups = grouping.groups(judged, choices, configuration.cors(world.settings))
     clashes.tell_hosts(groups)
+    clashes.tell_patterns(groups, judged)
     built = [(group, assembly.build(group, ours)) for group in groups]
     for one in judged:
         silence.speak(one)
