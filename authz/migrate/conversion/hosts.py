@@ -45,7 +45,7 @@ def convert(pattern: Pattern) -> Hosts:
 def may_be(host: str, pattern: Pattern) -> bool:
     """True if the host is one of the pattern's, as far as can be told; of a wildcard, one below it."""
     name = host.replace("*", "x", 1)
-    if "<" in name:
+    if "<" in name or not name.endswith(pattern.text.rpartition(">")[2]):  # what stands behind is plain
         return False
     try:
         return patterns.matches(pattern.text, pattern.strategy, name)
