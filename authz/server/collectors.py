@@ -1,4 +1,7 @@
-"""The metrics that are read where they stand, when somebody asks for the page."""
+"""The metrics that are read where they stand, when somebody asks for the page.
+
+That happens in a thread of its own: what may grow meanwhile is copied at once before it is gone through.
+"""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +40,7 @@ class Checks(Collector):
         checks = CounterMetricFamily(
             "authz_checks", "Decisions by rule and reason.", labels=["rule", "reason"]
         )
-        for (rule, reason), number in self._reasons.items():
+        for (rule, reason), number in [*self._reasons.items()]:
             checks.add_metric([rule, reason.name], number)
         yield checks
         bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
@@ -87,6 +90,6 @@ class Refused(Collector):
         family = CounterMetricFamily(
             "authz_h2_refused", "Streams and connections refused, by cause.", labels=["cause"]
         )
-        for cause, number in self._refused.items():
+        for cause, number in [*self._refused.items()]:
             family.add_metric([cause], number)
         yield family

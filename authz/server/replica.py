@@ -140,7 +140,7 @@ class Replica:
         return self._ready
 
     async def _metrics(self) -> bytes:
-        return self._telemetry.page()
+        return await self._telemetry.page_aside()
 
     def _loops(self) -> Iterator[Coroutine[None, None, None]]:
         yield reload.loop(self._paths, self._reload, self._seen)

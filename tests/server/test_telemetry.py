@@ -1,5 +1,9 @@
 """Metrics and the decision line."""
 
+import asyncio
+from collections import Counter
+from threading import Event
+
 from authz.core import path
 from authz.core.decision import Allow, Deny
 from authz.core.policy import Rule
@@ -89,3 +93,26 @@ def test_what_is_open_and_what_ends_is_read_when_somebody_asks():
     page = telemetry.page().decode()
     assert "authz_certificate_left_seconds 59.0" in page
     assert "authz_h2_connections 2.0" in page
+
+
+async def test_while_the_page_is_made_the_loop_goes_on():
+    telemetry, going_on = Telemetry(), Event()
+    telemetry.under_way(lambda: going_on.wait(5))
+    page = asyncio.create_task(telemetry.page_aside())
+    await asyncio.sleep(0)
+    going_on.set()
+    assert "authz_checks_in_flight 1.0" in (await page).decode()
+
+
+async def test_what_is_counted_while_the_page_is_made_harms_it_not():
+    telemetry, refused = Telemetry(), Counter[str]()
+    telemetry.count(refused)
+    page = asyncio.create_task(telemetry.page_aside())
+    for number in range(3_000):
+        telemetry._checks.count(str(number), Reason.TOKEN_MISSING, 0.001)
+        refused[str(number)] += 1
+        await asyncio.sleep(0)
+        if page.done():
+            await page
+            page = asyncio.create_task(telemetry.page_aside())
+    await page
