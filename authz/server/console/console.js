@@ -86,13 +86,15 @@ function showDecisions() {
     !($("denied").checked && one.allowed) && words.every((word) => haystack(one).includes(word)));
   $("rows").replaceChildren(...matching.slice(0, 200).flatMap((one) => {
     const key = keyOf(one);
+    const time = one.at.slice(11, 23);
     const open = () => { opened = opened === key ? "" : key; showDecisions(); };
-    const row = make("tr", {
-      class: "row", tabindex: 0, "data-key": key, "aria-expanded": String(opened === key),
-      onclick: () => { if (!selecting()) open(); },
-      onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(); } },
-    },
-      make("td", { class: "mono" }, one.at.slice(11, 23)),
+    const button = make("button", {
+      class: "open", type: "button", "data-key": key, "aria-expanded": String(opened === key),
+      "aria-label": `${time}, details of ${one.method} ${one.host}${one.path}`,
+      onclick: (event) => { event.stopPropagation(); open(); },
+    }, time);
+    const row = make("tr", { class: "row", onclick: () => { if (!selecting()) open(); } },
+      make("td", { class: "mono" }, button),
       make("td", {}, verdict(one)),
       make("td", {}, make("code", {}, `${one.method} ${one.host}${one.path}`)),
       make("td", {}, one.reason),
@@ -150,8 +152,10 @@ function part(text) {
 
 function moment(name, seconds) {
   if (typeof seconds !== "number") return undefined;
+  const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return `${seconds}, which is no time`;
   const away = Math.round(seconds - Date.now() / 1000);
-  const text = `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z, ${Math.abs(away)} s ${away < 0 ? "ago" : "from now"}`;
+  const text = `${date.toISOString().slice(0, 19)}Z, ${Math.abs(away)} s ${away < 0 ? "ago" : "from now"}`;
   const wrong = (name === "exp" && away < 0) || (name === "nbf" && away > 0);
   return make("span", { class: wrong ? "bad" : "" }, text);
 }

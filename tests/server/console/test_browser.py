@@ -81,9 +81,9 @@ def test_the_filter_leaves_what_is_looked_for(browser, authorizer):
 
 def test_what_is_being_copied_or_read_stays_while_others_come(browser, authorizer):
     show(browser, authorizer, "decisions", "TOKEN_MISSING")
-    row = browser.driver.find_element(By.CSS_SELECTOR, "tr.row")
-    key = row.get_attribute("data-key")
-    row.send_keys(Keys.ENTER)
+    button = browser.driver.find_element(By.CSS_SELECTOR, "tr.row button")
+    key = button.get_attribute("data-key")
+    button.send_keys(Keys.ENTER)
     browser.wait_for(lambda: "request id" in browser.text or "took" in browser.text)
     authorizer.check(ask("/new"))
     browser.wait_for(lambda: "/new" in browser.text)
@@ -95,6 +95,18 @@ def test_what_is_being_copied_or_read_stays_while_others_come(browser, authorize
     assert browser.driver.execute_script("return getSelection().toString()")
     browser.driver.execute_script("getSelection().removeAllRanges()")
     browser.wait_for(lambda: "/newer" in browser.text)
+
+
+def test_who_sees_nothing_is_told_what_opens_and_whether_it_is_open(browser, authorizer):
+    """A table's row may not say it: ARIA 1.2 has aria-expanded for the rows of a treegrid alone."""
+    show(browser, authorizer, "decisions", "TOKEN_MISSING")
+    button = browser.driver.find_element(By.CSS_SELECTOR, "tr.row button")
+    assert " details of GET shop.example.com/" in button.accessible_name
+    for state in ("false", "true", "false"):
+        button = browser.driver.find_element(By.CSS_SELECTOR, "tr.row button")
+        assert button.get_attribute("aria-expanded") == state
+        button.send_keys(Keys.SPACE)
+    assert not browser.driver.find_elements(By.CSS_SELECTOR, "tr[aria-expanded], tr[tabindex]")
 
 
 def test_what_a_client_sends_is_text(browser, authorizer):
@@ -123,6 +135,13 @@ def test_a_token_is_decoded_here_and_a_question_answered(browser, authorizer):
     assert "<- decides" in browser.text
     assert token not in authorizer.log.read_text()
     browser.picture("console-try")
+
+
+def test_a_token_whose_time_is_none_is_taken_apart_all_the_same(browser, authorizer):
+    show(browser, authorizer, "try", "Ask")
+    browser.driver.find_element(By.ID, "token").send_keys(idp.sign(idp.claims(exp=10**20)))
+    browser.wait_for(lambda: "The token says" in browser.text)
+    assert "100000000000000000000, which is no time" in browser.text
 
 
 def test_a_source_that_fails_says_so(browser, authorizer):
