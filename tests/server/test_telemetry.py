@@ -107,12 +107,16 @@ async def test_while_the_page_is_made_the_loop_goes_on():
 async def test_what_is_counted_while_the_page_is_made_harms_it_not():
     telemetry, refused = Telemetry(), Counter[str]()
     telemetry.count(refused)
-    page = asyncio.create_task(telemetry.page_aside())
-    for number in range(3_000):
+
+    def count(number: int) -> None:
         telemetry._checks.count(str(number), Reason.TOKEN_MISSING, 0.001)
         refused[str(number)] += 1
-        await asyncio.sleep(0)
-        if page.done():
-            await page
-            page = asyncio.create_task(telemetry.page_aside())
-    await page
+
+    for number in range(10_000):  # it takes long enough that the threads take turns
+        count(number)
+    page = asyncio.create_task(telemetry.page_aside())
+    while not page.done():
+        number += 1
+        count(number)
+        await asyncio.sleep(0.001)
+    assert (await page).count(b"authz_checks_total{") >= 10_000
