@@ -78,6 +78,7 @@ def test_what_is_not_yaml_is_a_problem(given):
     result = run("config", "mesh", "--check", "-", given=given)
     assert result.exit_code == 1
     assert result.stderr.startswith("-: can not be read")
+    assert "there is no MeshConfig" not in result.stderr, "for nobody knows"
 
 
 def test_without_a_cluster_there_is_nothing_to_check():

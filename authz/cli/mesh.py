@@ -76,7 +76,8 @@ def _check(source: str, entry: Registration) -> None:
 
     documents, unread = _documents(source, entry.mesh_config)
     found = registered.check(documents, entry)
-    options.fail_on([*unread, *(f"{source}: {problem}" for problem in found.problems)])
+    seen = found.problems if documents or not unread else ()  # of nothing, nothing can be said
+    options.fail_on([*unread, *(f"{source}: {problem}" for problem in seen)])
     unseen = f"; not looked at, for there were none: {', '.join(found.unseen)}" if found.unseen else ""
     click.echo(f"{source}: extension provider {entry.provider}: no mistakes{unseen}")
 

@@ -65,11 +65,14 @@ def welcome(laptop: Laptop | Cluster, authz: Sequence[str], offset: int) -> Iter
     yield f"identity provider  {laptop.issuer.url}   (users: alice, bob)"
     if laptop.signing_in:
         yield from laptop.signing_in.welcome(laptop.plan, ports)
+    yield f"why?               http://{LOOPBACK}:{ports.authorizer}/, the console"
     yield f"metrics            http://{LOOPBACK}:{ports.authorizer}/metrics"
     if isinstance(laptop, Cluster):
         yield f"                   http://{LOOPBACK}:{ports.controller}/metrics, of the controller"
     yield f"Envoys             http://{LOOPBACK}:{ports.gateway_admin} and :{ports.sidecar_admin}"
     yield ""
+    if not laptop.plan.loaded.rules:
+        yield "There is no APIRule: until there is one, the gateway answers 404 to everything"
     yield from suggestions.curls(laptop.plan, ports, authz, offset)
     if isinstance(laptop, Cluster):
         yield ""

@@ -20,6 +20,14 @@ def test_the_welcome_tells_where_everything_is():
     text = "\n".join(up.welcome(Laptop([up.SAMPLES], 10), [".venv/bin/authz"], 10))
     for url in ("http://*.localhost:8090", "http://127.0.0.1:9410", "http://127.0.0.1:9202/metrics"):
         assert url in text
+    assert "http://127.0.0.1:9202/, the console" in text
+    assert "is no APIRule" not in text
+
+
+def test_whoever_runs_files_without_a_rule_is_told(tmp_path):
+    (tmp_path / "values.yaml").write_text("config: {}")
+    text = "\n".join(up.welcome(Laptop([tmp_path]), ["authz"], 0))
+    assert "There is no APIRule" in text
 
 
 def test_the_samples_become_two_envoys():
