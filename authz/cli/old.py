@@ -37,4 +37,6 @@ def settings(file: Path | None) -> Settings | None:
     found, problems = sources.read([str(file)])
     bodies = [body for _, body in found if isinstance(body, dict)]
     options.fail_on(problems or ([] if len(bodies) == 1 else [f"{file}: one document is expected"]))
+    if not kinds.is_settings(bodies[0]):  # an old rule would be read by other settings than Oathkeeper's
+        options.fail_on([f"{file}: it is no config.yaml of Oathkeeper; of a ConfigMap, take the text in it"])
     return kinds.settings(str(file), bodies[0])

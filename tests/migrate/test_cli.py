@@ -78,6 +78,13 @@ def test_a_token_that_is_no_text_is_a_problem(tmp_path):
     assert f"{tmp_path / 'token'}: can not be read: " in result.stderr
 
 
+def test_what_is_no_configuration_of_oathkeeper_is_not_taken_for_one(tmp_path):
+    (tmp_path / "map.yaml").write_text("{apiVersion: v1, kind: ConfigMap, data: {config.yaml: 'errors: {}'}}")
+    result = run(SHAPES, "--offline", "--oathkeeper-config", tmp_path / "map.yaml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "it is no config.yaml of Oathkeeper; of a ConfigMap, take the text in it" in result.stderr
+
+
 def test_a_report_that_can_not_be_written_is_a_problem(tmp_path):
     result = run(SHAPES, "--offline", "--report", tmp_path / "nowhere" / "r.md")
     assert result.exit_code == 1
