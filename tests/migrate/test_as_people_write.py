@@ -279,3 +279,31 @@ def test_hosts_that_nobody_named_are_told():
     assert [(one.old, one.new) for one in made.findings if one.code == "hosts-named"] == [
         ("<.*>", "shop.example.com")
     ]
+
+
+@pytest.mark.parametrize(
+    "value", ["{jwksUri: true, issuer: a}", "{issuer: [a], jwksUri: b}", "{issuer: a}", "a"]
+)
+def test_issuers_of_the_mesh_are_texts(value):
+    made = convert(
+        apirule(strategy("/a", "GET", f"[{{handler: jwt, config: {{authentications: [{value}]}}}}]"))
+    )
+    assert [code for *_, code in asked(made)] == ["type"]
+
+
+@pytest.mark.parametrize("labels", [["a"], "a", 7])
+def test_labels_of_another_type_are_none(labels):
+    (body,) = [one.body for one in apirule(strategy("/a", "GET", OPEN)).objects]
+    made = convert(reading.read([("f.yaml", {**body, "metadata": {"name": "a", "labels": labels}})]))
+    assert "labels" not in made.apirules[0]["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("scopeArray", None), ("redirectUris", True), ("grantTypes", 7), ("grantTypes", {"a": 1}), ("scope", 7)],
+)
+def test_a_client_whose_settings_are_of_another_type_is_asked_about(field, value):
+    body = {"apiVersion": "hydra.ory.sh/v1alpha1", "kind": "OAuth2Client", "metadata": {"name": "a"}}
+    spec = {"grantTypes": ["authorization_code"], "redirectUris": ["https://a"]} | {field: value}
+    made = convert(reading.read([("f.yaml", {**body, "spec": spec})]))
+    assert [(place, code) for _, place, code in asked(made)] == [(f"spec.{field}", "type")]

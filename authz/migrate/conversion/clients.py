@@ -27,6 +27,8 @@ _METADATA = {
     "backChannelLogoutURI": "backchannel_logout_uri",
     "backChannelLogoutSessionRequired": "backchannel_logout_session_required",
 }
+_LISTS = frozenset({"grantTypes", "responseTypes", "redirectUris", "scopeArray", "postLogoutRedirectUris"})
+_FLAGS = frozenset({"frontChannelLogoutSessionRequired", "backChannelLogoutSessionRequired"})
 # What no standard names: it belongs into the identity provider's own settings.
 _ELSEWHERE = {
     "audience": "Audiences the client may ask for: a setting of your identity provider.",
@@ -47,8 +49,12 @@ def convert(client: Client, accepted: frozenset[str]) -> tuple[Document, Ledger]
     made: Document = {}
     for field, value in client.spec.items():
         at = f"spec.{field}"
-        if name := _METADATA.get(field):
-            made[name] = " ".join(map(str, value)) if field == "scopeArray" else value
+        if _is_of_another_type(field, value):
+            ledger.ask(
+                at, f"What is {field}? It has to be {_wanted(field)}.", f"edit {at}", old=value, code="type"
+            )
+        elif name := _METADATA.get(field):
+            made[name] = " ".join(value) if field == "scopeArray" else value
             ledger.kept(at, "The same, as RFC 7591 names it.", old=value, new=f"{name}: {text(made[name])}")
         elif known := _ELSEWHERE.get(field):
             ledger.kept(at, known, old=value)
@@ -57,6 +63,16 @@ def convert(client: Client, accepted: frozenset[str]) -> tuple[Document, Ledger]
             ledger.narrowed(at, UNKNOWN, message, Contrast(value))
     made.setdefault("client_name", client.name)
     return {"kept_in": f"OAuth2Client {client.key}"} | made | _of_proxy(made), ledger
+
+
+def _is_of_another_type(field: str, value: Any) -> bool:
+    if field in _LISTS:
+        return not (isinstance(value, list) and all(isinstance(one, str) for one in value))
+    return field in _METADATA and field not in _FLAGS and not isinstance(value, str)
+
+
+def _wanted(field: str) -> str:
+    return "a list of texts" if field in _LISTS else "a text"
 
 
 def _of_proxy(made: Mapping[str, Any]) -> Document:

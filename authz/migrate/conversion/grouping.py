@@ -75,7 +75,8 @@ def _of_apirule(one: Judged, choices: Choices) -> Group:
 
 def _kept(values: Any) -> dict[str, Any]:
     """Of labels and annotations, those that are not Kyma's or kubectl's own."""
-    return {name: value for name, value in (values or {}).items() if not str(name).startswith(_NOT_OURS)}
+    held = values if isinstance(values, Mapping) else {}
+    return {name: value for name, value in held.items() if not str(name).startswith(_NOT_OURS)}
 
 
 def _of_hosts(found: list[Judged], choices: Choices, cors: Mapping[str, Any]) -> Iterator[Group]:

@@ -52,7 +52,6 @@ _TEXTS = frozenset(
     {"jwks_urls", "trusted_issuers", "required_scope", "target_audience", "allowed_algorithms"}
     | {"only", "forward_http_headers"}
 )
-_OBJECTS = frozenset({"authentications", "authorizations"})  # of Istio, in a list
 _MAPPINGS = frozenset(
     {"token_from", "introspection_request_headers", "pre_authorization", "retry", "cache"}
     | {"additional_headers", "headers", "cookies", "api"}
@@ -84,7 +83,8 @@ def _wanted(name: str, value: Any) -> tuple[str, bool]:
     if name in _TEXTS:
         return "a list of texts", isinstance(value, list) and all(isinstance(one, str) for one in value)
     if name in _OBJECTS:
-        return "a list of objects", isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
+        wanted, is_one = _OBJECTS[name]
+        return f"a list of {wanted}", isinstance(value, list) and all(map(is_one, value))
     if name == "token_from":
         return f"one of {', '.join(sorted(_PLACES))} with a name", _is_place(value)
     if name in _MAPPINGS:
@@ -94,7 +94,24 @@ def _wanted(name: str, value: Any) -> tuple[str, bool]:
     return "a text", isinstance(value, str)
 
 
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_issuer(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(value.get(one), str) for one in ("issuer", "jwksUri")
+    )
+
+
 def _is_place(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         name in _PLACES and isinstance(one, str) for name, one in value.items()
     )
+
+
+# Of Istio, in a list.
+_OBJECTS = {
+    "authentications": ("objects with issuer and jwksUri", _is_issuer),
+    "authorizations": ("objects", _is_object),
+}
