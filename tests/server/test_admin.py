@@ -103,6 +103,23 @@ async def test_whoever_goes_on_asking_is_answered():
             assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
 
 
+async def test_an_answer_that_takes_long_is_not_cut_off():
+    async def slow() -> bool:
+        await asyncio.sleep(0.1)
+        return True
+
+    async def metrics() -> bytes:
+        return b""
+
+    port = free_port()
+    bounds = admin.Bounds(head_s=0.01)
+    server = admin.Server(admin.app(slow, metrics), f"{LOOPBACK}:{port}", 1, bounds)
+    await server.start()
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(f"http://{LOOPBACK}:{port}/readyz")).text == "ready\n"
+    await server.stop()
+
+
 async def test_of_too_many_connections_the_last_end():
     async with serving(1, admin.Bounds(connections_max=1)) as (reader, writer):
         address = writer.get_extra_info("peername")
