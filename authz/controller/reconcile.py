@@ -113,9 +113,10 @@ class Reconciler:
         bare += await self._sidecars.problems(found.apirule, self._world.configured)
 
     def _is_current(self, rule: Rule, found: Facts) -> bool:
-        """The writes took their time: a host may have become somebody else's."""
+        """The writes took their time: a host may have become somebody else's, or a guard may have gone."""
         known = self._world.rules.known.get(rule.key)
-        if known is None:
+        guards = (one for one in found.translated if one["kind"] != VIRTUAL_SERVICES.name)
+        if known is None or any(kinds.key(one) not in self._world.store(one["kind"]).known for one in guards):
             return False
         with suppress(Invalid):
             now = facts.gather(known, self._world)
