@@ -3,7 +3,7 @@
 import pytest
 
 from authz.controller import kinds
-from authz.controller.api import Refused, Unreachable
+from authz.controller.api import Refused
 from authz.controller.events import Events
 from authz.controller.held import FINALIZER
 from authz.controller.reconcile import Reconciler
@@ -192,34 +192,46 @@ async def test_who_loses_the_route_of_its_last_version_is_looked_at_again(alone)
     assert alone.concerned == ["shop/a"]
 
 
-@pytest.mark.parametrize(
-    ("error", "left"),
-    [(None, True), (Refused(404, "no"), False), (Refused(403, "no"), True), (Unreachable(), True)],
-)
-async def test_what_an_apirule_left_goes_only_if_it_has_gone_for_certain(alone, api, error, left):
+async def left_behind(alone, api, before):
     await pursued(alone)
     alone.world.rules.forget("shop/a")
-
-    def before(call):
-        if error and call[0] == "get":
-            raise error
-
     api.before = before
-    try:
-        assert await alone.reconciler.reconcile("shop/a") == Done()
-    except (Refused, Unreachable) as raised:
-        assert raised is error  # noqa: PT017 - if it is raised, then this
-    assert bool(alone.world.actual("shop/a")) == left
+    return await alone.reconciler.reconcile("shop/a")
 
 
-@pytest.mark.parametrize(("status", "quiet"), [(404, True), (409, False), (422, False)])
-async def test_a_status_that_nobody_takes_is_tried_again_unless_it_has_gone(alone, api, status, quiet):
+async def test_what_an_apirule_left_goes_if_it_has_gone(alone, api):
+    assert await left_behind(alone, api, refusing(404, "get", "APIRule")) == Done()
+    assert alone.world.actual("shop/a") == []
+
+
+async def test_what_it_left_stays_if_it_is_there_after_all(alone, api):
+    assert await left_behind(alone, api, refusing(500, "put", "APIRule")) == Done()
+    assert alone.world.actual("shop/a")
+
+
+async def test_what_it_left_stays_while_nobody_can_tell(alone, api):
+    with pytest.raises(Refused, match="403"):
+        await left_behind(alone, api, refusing(403, "get", "APIRule"))
+    assert alone.world.actual("shop/a")
+
+
+async def test_a_status_of_what_has_gone_is_not_missed(alone, api):
+    api.before = refusing(404, "merge", "APIRule")
+    assert await alone.reconciler.reconcile("shop/a") == Done()
+
+
+@pytest.mark.parametrize("status", [409, 422])
+async def test_a_status_that_is_not_taken_is_tried_again(alone, api, status):
     api.before = refusing(status, "merge", "APIRule")
-    try:
-        assert await alone.reconciler.reconcile("shop/a") == Done()
-    except Refused as refused:
-        assert refused.status == status  # noqa: PT017 - if it is raised, then this
-        assert not quiet
+    with pytest.raises(Refused, match=str(status)):
+        await alone.reconciler.reconcile("shop/a")
+
+
+async def test_one_that_has_gone_before_it_was_held_gets_no_route(alone, api):
+    alone.put(apirule("a", JWT), finalizers=[])
+    api.before = refusing(404, "merge", "APIRule")
+    assert await pursued(alone) == Failed("404: no")
+    assert "shop/a" not in alone.world.virtual_services.known
 
 
 async def test_a_status_is_written_once(alone, api):
