@@ -40,7 +40,7 @@ class Checks(Collector):
         checks = CounterMetricFamily(
             "authz_checks", "Decisions by rule and reason.", labels=["rule", "reason"]
         )
-        for (rule, reason), number in [*self._reasons.items()]:
+        for (rule, reason), number in dict(self._reasons).items():
             checks.add_metric([rule, reason.name], number)
         yield checks
         bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
@@ -90,6 +90,6 @@ class Refused(Collector):
         family = CounterMetricFamily(
             "authz_h2_refused", "Streams and connections refused, by cause.", labels=["cause"]
         )
-        for cause, number in [*self._refused.items()]:
+        for cause, number in dict(self._refused).items():
             family.add_metric([cause], number)
         yield family
