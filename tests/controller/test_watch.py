@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from authz.controller.api import Refused, Silent, Unreachable
-from authz.controller.kinds import APIRULES
+from authz.controller.kinds import APIRULES, POLICIES
 from authz.controller.watch import FRESH_S, Store, Watch
 from tests.controller.clusters import eventually
 from tests.controller.fakes import FakeApi
@@ -191,4 +191,48 @@ async def test_it_may_begin_to_lead_while_a_watch_pauses_that_broke_off(api, wat
     api.events.put_nowait(api.event("ADDED", api.put("a", spec=1)))
     api.events.put_nowait(None)
     await asked
+    assert store.known == {"n/a": 1}
+
+
+async def test_only_what_is_selected_is_asked_for_and_the_place_is_told_meanwhile(api):
+    watch = Watch(api, POLICIES, Store(lambda document: document))
+    await begun(watch)
+    api.events.put_nowait(None)
+
+    async def follows():
+        return len(api.asked) > 1
+
+    await eventually(follows)
+    TASKS.pop().cancel()
+    assert {one["labelSelector"] for one in api.asked} == {POLICIES.labels}
+    assert api.asked[1]["allowWatchBookmarks"] == "true"
+
+
+async def test_who_may_not_list_yet_goes_on_asking(api, watched):
+    api.put("a", spec=1)
+    api.errors = [Refused(403, "no"), Unreachable("down")]
+    store, watch, _ = watched
+    await begun(watch)
+    assert store.known == {"n/a": 1}
+    assert watch.failures == 0
+
+
+async def test_an_error_within_a_watch_is_no_event_and_what_comes_after_it_counts(api, watched):
+    store, watch, _ = watched
+    await begun(watch)
+    api.events.put_nowait(b'{"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": "no"}}')
+
+    async def failing():
+        return watch.failures
+
+    await eventually(failing)
+    api.events.put_nowait(api.event("ADDED", api.put("a", spec=1)))
+    await known(store, {"n/a": 1})
+    assert (watch.failures, watch.lists) == (0, 1)
+
+
+def test_an_end_that_is_older_than_what_is_known_is_none():
+    store = Store(lambda document: document["spec"])
+    store.put({"metadata": {"name": "a", "namespace": "n", "resourceVersion": "7"}, "spec": 1})
+    store.drop("n/a", 6)
     assert store.known == {"n/a": 1}
