@@ -33,9 +33,20 @@ class Registry:
         return frozenset(rule["jwksUri"] for rule in rules if "jwksUri" in rule)
 
     def before(self, wanted: Self) -> Self | None:
-        """All of it but the routes that `wanted` lacks: they go before their guards. None if it has all."""
-        routes = {_id(each) for each in wanted.resources}
-        staying = tuple(each for each in self.resources if each["kind"] in POLICIES or _id(each) in routes)
+        """All of it but the routes that `wanted` lacks: they go before their guards. None if it has all.
+
+        One whose hosts another takes stays until then, or nobody would answer; unless some guard goes.
+        """
+        there = {_id(each) for each in wanted.resources}
+        taken = {host for each in wanted.resources for host in _hosts(each)}
+        is_guarded = all(_id(each) in there for each in self.resources if each["kind"] in POLICIES)
+        staying = tuple(
+            each
+            for each in self.resources
+            if each["kind"] in POLICIES
+            or _id(each) in there
+            or (is_guarded and taken.issuperset(_hosts(each)))
+        )
         return None if staying == self.resources else replace(self, resources=staying)
 
 
@@ -54,6 +65,11 @@ def read(documents: Sequence[Document], site: Site) -> Registry:
 def _id(resource: Document) -> tuple[str, str, str]:
     metadata = resource["metadata"]
     return resource["kind"], metadata["namespace"], metadata["name"]
+
+
+def _hosts(resource: Document) -> Sequence[str]:
+    found: Sequence[str] = () if resource["kind"] in POLICIES else resource["spec"]["hosts"]
+    return found
 
 
 def _backends(documents: Iterable[Document]) -> Iterator[tuple[Backend, Mapping[str, str]]]:

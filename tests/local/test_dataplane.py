@@ -124,6 +124,18 @@ async def test_routes_that_nobody_of_ours_has_written_are_followed(follower):
     await follower.becomes(404, "")
 
 
+async def test_who_takes_over_in_the_same_moment_leaves_nobody_without_an_answer(follower):
+    follower.apply(virtual_service("before", to("one")))
+    await follower.becomes(200, "one")
+    follower.apply(virtual_service("after", to("two")))
+    follower.delete(virtual_service("before"))
+    seen = {(200, "one")}
+    async with asyncio.timeout(PATIENCE_S):
+        while (answer := await follower.ask()) != (200, "two"):
+            seen.add(answer)
+    assert seen == {(200, "one")}
+
+
 async def test_two_of_one_host_are_merged_and_the_older_goes_first(follower):
     """By age and not by name; and what takes everything is last, whoever says it."""
     follower.apply(virtual_service("z", to("one", match=[{"uri": {"prefix": "/a"}}]), to("one")))

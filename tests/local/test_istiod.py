@@ -98,3 +98,20 @@ def test_what_has_gone_goes_in_two_steps_the_routes_before_their_guards():
     assert [each["kind"] for each in between.resources] == ["AuthorizationPolicy"]
     assert between.before(after) is None
     assert after.before(before) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "guards", "stays"),
+    [
+        ("shop.example.com", [policy({})], True),
+        ("shop.example.com", [], False),
+        ("other.example.com", [policy({})], False),
+    ],
+    ids=["its hosts are taken over", "its guard goes as well", "nobody takes its hosts"],
+)
+def test_a_route_stays_until_another_takes_its_hosts_unless_its_guard_goes(host, guards, stays):
+    old, new = virtual_service(), virtual_service(hosts=(host,))
+    new["metadata"] = {**new["metadata"], "name": "new"}
+    before = istiod.read([gateway("*"), policy({}), old], SITE)
+    between = before.before(istiod.read([gateway("*"), *guards, new], SITE))
+    assert (between is None) is stays
