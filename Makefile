@@ -65,7 +65,6 @@ bench-quick: $(READY) ## The essential ratios (1 minute)
 
 .PHONY: bench-controller
 bench-controller: $(READY) ## Measure the controller on a real API server (10 minutes)
-	@rm -f benchmarks/controller.json
 	@for stage in from_nothing steady enforced proof; do $(BIN)/python -m benchmarks.controller $$stage || exit 1; done
 	@$(BIN)/python -m benchmarks.controller many --count 10000
 	@$(BIN)/python -m benchmarks.render

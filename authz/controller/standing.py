@@ -3,6 +3,7 @@
 What APIRules say now is found in `claims`; what the last version of any has left in place, here.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,42 +21,45 @@ _TERMS = ("jwksUri", "fromHeaders", "fromParams")
 
 
 class Standing:
-    """All guards with our labels."""
+    """All guards with our labels, by what they say: of many on the same pods, most say the same."""
 
     def __init__(self) -> None:
-        self._at: dict[Pods, dict[Id, Object]] = {}
+        self._there: dict[Subject, dict[str, dict[Id, str]]] = {}  # in the end, whose guard it is
 
     def changed(self, old: Object | None, new: Object | None) -> None:
         """One of the objects has."""
         if old and _counts(old):
-            pods = _pods(old.key, old.spec)
-            del self._at[pods][old.id]
-            if not self._at[pods]:
-                del self._at[pods]
+            for subject, terms in _said(old.key, old.spec):
+                self._drop(subject, terms, old.id)
         if new and _counts(new):
-            self._at.setdefault(_pods(new.key, new.spec), {})[new.id] = new
+            for subject, terms in _said(new.key, new.spec):
+                self._there.setdefault(subject, {}).setdefault(terms, {})[new.id] = new.owner
 
     def unlike(self, wanted: Resource) -> Iterator[tuple[str, Subject]]:
         """Whose guards have the same pods verify tokens of an issuer otherwise, or ask another provider."""
-        pods = _pods(kinds.key(wanted), wanted["spec"])
-        for one in self._at.get(pods, {}).values():
-            there = _said(one.spec)
-            for name, terms in _said(wanted["spec"]).items():
-                if there.get(name, terms) != terms:
-                    yield one.owner, (pods, name)
+        for subject, wanted_terms in _said(kinds.key(wanted), wanted["spec"]):
+            for terms, guards in self._there.get(subject, {}).items():
+                if terms != wanted_terms:
+                    yield from ((owner, subject) for owner in guards.values())
+
+    def _drop(self, subject: Subject, terms: str, guard: Id) -> None:
+        there = self._there[subject]
+        del there[terms][guard]
+        if not there[terms]:
+            del there[terms]
+        if not there:
+            del self._there[subject]
 
 
 def _counts(one: Object) -> bool:
     return bool(one.owner) and one.kind != VIRTUAL_SERVICES.name
 
 
-def _pods(key: str, spec: _Spec) -> Pods:
-    labels = (spec.get("selector") or {}).get("matchLabels") or {}
-    return key.partition("/")[0], frozenset(labels.items())
-
-
-def _said(spec: _Spec) -> dict[str, Any]:
+def _said(key: str, spec: _Spec) -> Iterator[tuple[Subject, str]]:
     """Of each issuer, what verifies its tokens and where they are looked for; of "", who is asked."""
-    rules = spec.get("jwtRules") or ()
-    terms = {one.get("issuer"): [one.get(name) for name in _TERMS] for one in rules}
-    return terms | ({"": spec["provider"]} if "provider" in spec else {})
+    labels = (spec.get("selector") or {}).get("matchLabels") or {}
+    pods: Pods = key.partition("/")[0], frozenset(labels.items())
+    found = {one.get("issuer"): [one.get(name) for name in _TERMS] for one in spec.get("jwtRules") or ()}
+    asked = {"": spec["provider"]} if "provider" in spec else {}
+    for name, terms in (found | asked).items():
+        yield (pods, name), json.dumps(terms, sort_keys=True)

@@ -136,7 +136,7 @@ def test_tokens_in_another_parameter_are_verified_otherwise():
 def test_policies_that_have_moved_to_other_pods_do_not_count_any_more(alone):
     alone.put(service("s1", {"app": "moved"}))
     assert alone.run() == {"shop/other": "done"}
-    assert len(alone.world.standing._at) == 1
+    assert len(alone.world.standing._there) == 1
     alone.put(service("s1", {"app": "one"}))
     alone.put(apirule("other", PUBLIC), generation=2)
     assert waited_for(alone) is None
