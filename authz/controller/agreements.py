@@ -29,7 +29,7 @@ class Agreements:
         """What has been settled of the pods that an APIRule leads to, and by whom."""
         providers, issuers = dict[Pods, Settled](), dict[Subject, Settled]()
         for subject in self._claims.of(key).subjects:
-            first, (pods, issuer) = self._first(subject), subject
+            first, (pods, issuer) = self._first(subject, key), subject
             for value in self._claims.of(first).on(subject):
                 if issuer:
                     issuers[subject] = Settled(value, first)
@@ -43,9 +43,14 @@ class Agreements:
             if self._firsts.get(subject) == key and old.on(subject) != new.on(subject):
                 del self._firsts[subject]
 
-    def _first(self, subject: Subject) -> str:
-        """Remembered as long as he is served: thousands ask one after the other."""
+    def _first(self, subject: Subject, asks: str) -> str:
+        """Remembered as long as he is served: thousands ask one after the other.
+
+        Who is not in place yet gives way to one who asks and is: he would wait for those guards for ever.
+        """
         first = self._firsts.get(subject, "")
+        if first != asks and not self._stands(first, subject) and self._stands(asks, subject):
+            first = ""
         if not self._served(first):
             served = [key for key in self._claims.about(subject) if self._served(key)]
             first = min(served, key=lambda key: self._rank(key, subject), default="")
@@ -59,13 +64,20 @@ class Agreements:
 
     def _rank(self, key: str, subject: Subject) -> tuple[bool, bool, tuple[str, str] | None]:
         """Whose guard stands comes first, then who is at home there, then the senior."""
+        (namespace, _), _ = subject
+        return not self._stands(key, subject), key.partition("/")[0] != namespace, self._served(key)
+
+    def _stands(self, key: str, subject: Subject) -> bool:
+        """Its guard is there, and says of the provider what it says now."""
         (namespace, labels), issuer = subject
+        said = self._claims.of(key).on(subject)
         guards = self._belongings.of(key).values()
-        stands = any(_settles(one, namespace, dict(labels), issuer) for one in guards)
-        return not stands, key.partition("/")[0] != namespace, self._served(key)
+        return any(_settles(one, namespace, dict(labels), issuer, said) for one in guards)
 
 
-def _settles(one: Object, namespace: str, labels: Mapping[str, str], issuer: str) -> bool:
+def _settles(
+    one: Object, namespace: str, labels: Mapping[str, str], issuer: str, providers: set[object]
+) -> bool:
     """True if it is the guard of these pods that names the issuer; without one, the provider."""
     spec = one.spec
     selector = (spec.get("selector") or {}).get("matchLabels") or {}
@@ -73,4 +85,4 @@ def _settles(one: Object, namespace: str, labels: Mapping[str, str], issuer: str
         return False
     if issuer:
         return any(rule.get("issuer") == issuer for rule in spec.get("jwtRules") or ())
-    return bool(spec.get("action") == "CUSTOM")
+    return spec.get("action") == "CUSTOM" and (spec.get("provider") or {}).get("name") in providers

@@ -8,7 +8,8 @@ from authz.controller.leader import Leader
 from authz.controller.plan import plan
 from authz.controller.telemetry import Telemetry
 from authz.controller.workqueue import Queue
-from tests.controller.clusters import JWT, PUBLIC, apirule, service
+from tests.controller.clusters import EXT, JWT, PUBLIC, apirule, service
+from tests.controller.history import FOREIGN
 from tests.controller.worlds import Alone
 
 KEYS = {"issuer": "https://i", "jwksUri": "https://i/keys"}
@@ -154,3 +155,15 @@ def test_one_that_has_gone_is_not_remembered(alone):
     alone.world.unguided["shop/other"] = frozenset(["shop/other"])
     alone.world.forget("shop/other")
     assert (alone.world.judged, alone.world.unguided) == ({}, {})
+
+
+def test_who_is_not_in_place_yet_gives_way_to_one_who_is():
+    """Or the one would wait for policies of the other, who may not have them."""
+    alone = standing(Alone(), EXT)
+    alone.put(apirule("new", FOREIGN))
+    for subject in alone.world.claims.of("shop/new").subjects:  # as it asked before those were heard of
+        alone.world.agreements._firsts[subject] = "shop/new"
+    alone.put(apirule("other", EXT), generation=2)
+    said = alone.run()
+    assert said["shop/other"] == "done"
+    assert "shop/s1 has authz already" in said["shop/new"]
