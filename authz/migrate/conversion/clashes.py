@@ -5,7 +5,6 @@ know one from the other. And identity tokens have one issuer.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import islice
 
 from authz.istio import headers
@@ -16,12 +15,10 @@ from authz.migrate.conversion.model.made import Made
 from authz.migrate.conversion.together import asking
 from authz.migrate.old.rule import Pattern
 from authz.migrate.paths import patterns
-from authz.migrate.paths.patterns import Undecided
 from authz.migrate.report.rows import Contrast, Ledger
 
 _ONE = "move the rules into one of them; Rules of one host and namespace become one APIRule"
 
-KEPT = 16_384  # answers of one run: thousands of APIRules have a few paths
 _ANY = ("<.*>", "<.+>", "<[^/]+>")
 
 Rules = Sequence[tuple[Ledger, Made]]
@@ -85,19 +82,9 @@ def _meeting(made: Made, host: str, others: Others) -> Iterator[tuple[Made, str]
     for pattern, other in others:
         if set(made.methods) & set(other.methods) and hosts.may_be(host, pattern):
             name = "x" if pattern.text in _ANY else host  # of these, every host is the same
-            if path := _both(name, made.old.path.text, pattern, other.old.path):
+            own = f"<{made.old.path.text}>"  # Kyma made an access rule of the APIRule's
+            if path := patterns.overlap_at(name, own, pattern, other.old.path.text):
                 yield other, path
-
-
-@lru_cache(KEPT)
-def _both(host: str, own: str, pattern: Pattern, other: Pattern) -> str | None:
-    """A path that both had, `/` where that can not be told: Kyma made an access rule of the APIRule's."""
-    whole = f"/{pattern.text}{other.text}", pattern.strategy
-    try:
-        found = patterns.overlap(whole, (f"/{host}<{own}>", pattern.strategy))
-    except Undecided:
-        return "/"
-    return found and found.removeprefix(f"/{host}")
 
 
 def _tell_headers(rules: Rules) -> None:

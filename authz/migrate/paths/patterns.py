@@ -10,7 +10,7 @@ from functools import lru_cache
 from authz.migrate.language import automaton, budget, build
 from authz.migrate.language.automaton import Machine
 from authz.migrate.language.node import Node, Sequence, Undecided
-from authz.migrate.old.rule import Strategy
+from authz.migrate.old.rule import Pattern, Strategy
 from authz.migrate.paths import comparison, meaning, stems, templates, trials
 from authz.migrate.paths.comparison import Difference
 from authz.migrate.paths.trials import Witness
@@ -24,6 +24,7 @@ __all__ = [
     "convert",
     "matches",
     "overlap",
+    "overlap_at",
     "witnesses",
 ]
 
@@ -163,3 +164,17 @@ def overlap(one: tuple[str, Strategy], other: tuple[str, Strategy]) -> str | Non
     machine = build.machine(meaning.possible(*one), meaning.possible(*other))
     both = (text for text, marks in automaton.texts(machine, begin="/") if len(marks) == 2)
     return next(both, None)
+
+
+@lru_cache(PATTERNS_MAX)
+def overlap_at(host: str, own: str, pattern: Pattern, path: str) -> str | None:
+    """A path that both match at a host: `own`, and `path` behind a pattern that takes slashes too.
+
+    `/` where that can not be told.
+    """
+    whole = f"/{pattern.text}{path}", pattern.strategy
+    try:
+        found = overlap(whole, (f"/{host}{own}", pattern.strategy))
+    except Undecided:
+        return "/"
+    return found and found.removeprefix(f"/{host}")

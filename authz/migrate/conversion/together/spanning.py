@@ -56,7 +56,7 @@ def _meet(one: Made, other: Made) -> bool:
 def _tell_other(name: str, host: Pattern, rules: tuple[Made, Made], about: About) -> None:
     one, other = rules
     shared = [method for method in one.methods if method in other.methods]
-    path = _both(name, host, one, other) if shared else None
+    path = patterns.overlap_at(name, other.old.path.text, host, one.old.path.text) if shared else None
     if path is None:
         return
     named = one.old.named_beside(other.old)
@@ -67,13 +67,3 @@ def _tell_other(name: str, host: Pattern, rules: tuple[Made, Made], about: About
         new = "noAuth" if other.is_public else ", ".join(other.old.handlers)
         shown = Contrast(other.old.path.text, new, f"{shared[0]} {path}")
         ledger.widened(at, "overlap", f"{message} Now this rule decides, which asks less.", shown)
-
-
-def _both(name: str, host: Pattern, one: Made, other: Made) -> str | None:
-    """A path that both matched; `/` where that can not be told."""
-    whole = f"/{host.text}{one.old.path.text}", host.strategy
-    try:
-        found = patterns.overlap(whole, (f"/{name}{other.old.path.text}", host.strategy))
-    except Undecided:
-        return "/"
-    return found and found.removeprefix(f"/{name}")
